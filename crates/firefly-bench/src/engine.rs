@@ -1,0 +1,218 @@
+//! DynamoDB and S3 as the functions see them, with answers that are ready: what is measured is the functions' own work,
+//! not an engine's, which would run on the same CPUs.
+//!
+//! The answers have the form and the size of real ones: a device as it registers itself, a replay record with room, a
+//! live key, the stored envelope with its checksum.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use firefly_device::{Identity, registration_body};
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::BenchError;
+use crate::server::{Server, reply};
+
+/// Both engines, for one device.
+pub(crate) struct Engine {
+    dynamodb: Server,
+    s3: Server,
+    shared: Arc<Shared>,
+}
+
+/// The AWS calls since they were last counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calls {
+    /// All of them.
+    pub(crate) count: usize,
+    /// How often one began while none was under way: the round trips that a request waits for one after the other.
+    pub(crate) round_trips: usize,
+    under_way: usize,
+}
+
+struct Shared {
+    device: Option<Value>,
+    object: Bytes,
+    object_checksum: String,
+    calls: Mutex<Calls>,
+    delay: Mutex<Duration>,
+}
+
+impl Engine {
+    /// Starts engines that know this device, if any, and have this envelope stored for it.
+    pub(crate) async fn start(device: Option<&Identity>, envelope: &[u8]) -> Result<Self, BenchError> {
+        let shared = Arc::new(Shared {
+            device: device.map(device_item),
+            object: Bytes::copy_from_slice(envelope),
+            object_checksum: STANDARD.encode(Sha256::digest(envelope)),
+            calls: Mutex::default(),
+            delay: Mutex::default(),
+        });
+        let (for_dynamodb, for_s3) = (Arc::clone(&shared), Arc::clone(&shared));
+        let dynamodb = Server::start(move |request| answer(Arc::clone(&for_dynamodb), request, dynamodb)).await?;
+        let s3 = Server::start(move |request| answer(Arc::clone(&for_s3), request, s3)).await?;
+        Ok(Self { dynamodb, s3, shared })
+    }
+
+    /// The variables that lead a function here.
+    pub(crate) fn environment(&self) -> [(String, String); 2] {
+        let url = |server: &Server| format!("http://{}", server.address());
+        [
+            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url(&self.dynamodb)),
+            ("AWS_ENDPOINT_URL_S3".to_owned(), url(&self.s3)),
+        ]
+    }
+
+    /// How many connections have been opened to both.
+    pub(crate) fn connections(&self) -> usize {
+        self.dynamodb.connections() + self.s3.connections()
+    }
+
+    /// How long every answer is held back from now on.
+    pub(crate) fn set_delay(&self, delay: Duration) {
+        *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
+    }
+
+    /// The calls since the last time this was asked.
+    pub(crate) fn take_calls(&self) -> Calls {
+        std::mem::take(&mut *self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Bytes>,
+    call: fn(&Shared, &Request<Bytes>) -> Option<Response<Full<Bytes>>>,
+) -> Response<Full<Bytes>> {
+    // What is no call, such as a GET of the endpoint's root, is answered as an endpoint answers strangers.
+    let Some(response) = call(&shared, &request) else { return reply(403, &[], "Forbidden") };
+    let delay = *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
+    {
+        let mut calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.count += 1;
+        calls.round_trips += usize::from(calls.under_way == 0);
+        calls.under_way += 1;
+    }
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let mut calls = shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
+    calls.under_way = calls.under_way.saturating_sub(1);
+    response
+}
+
+fn dynamodb(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Full<Bytes>>> {
+    let target = request.headers().get("x-amz-target")?.to_str().ok()?;
+    let call: Value = serde_json::from_slice(request.body()).ok()?;
+    let answer = match target.strip_prefix("DynamoDB_20120810.")? {
+        "GetItem" => item(shared, &call["Key"]).map_or_else(|| json!({}), |item| json!({ "Item": item })),
+        "Scan" if call["TableName"] == "firefly-devices" => {
+            scanned(shared.device.iter().cycle().take(25).cloned().collect())
+        }
+        "Scan" => scanned(vec![key_item(); 5]),
+        _ => json!({}),
+    };
+    let headers =
+        [("content-type", "application/x-amz-json-1.0"), ("x-amzn-requestid", "BENCHVV4KQNSO5AEMVJF66Q9ASUAAJG")];
+    Some(reply(200, &headers, answer.to_string()))
+}
+
+fn scanned(items: Vec<Value>) -> Value {
+    json!({ "Count": items.len(), "ScannedCount": items.len(), "Items": items })
+}
+
+fn item(shared: &Shared, key: &Value) -> Option<Value> {
+    match (key["uuid"]["S"].as_str(), key["key"]["S"].as_str()) {
+        (Some(uuid), _) if uuid.ends_with("#replay") => Some(replay_record()),
+        (Some(_), _) => shared.device.clone(),
+        (_, Some(key)) if !key.contains('#') => Some(key_item()),
+        _ => None,
+    }
+}
+
+/// A live key.
+fn key_item() -> Value {
+    json!({
+        "key": { "S": "A1B2C3" },
+        "ttl": { "N": (now() + 900).to_string() },
+        "generated_at": { "N": (now() - 900).to_string() },
+        "generated_by_sub": { "S": "c3b2a1f0-5d1a-4c27-9f60-1f2e3d4c5b6a" },
+        "generated_by_email": { "S": "installer@example.com" },
+    })
+}
+
+/// The record of a device that has sent one request in the last minute.
+fn replay_record() -> Value {
+    json!({
+        "version": { "N": "7" },
+        "turnover_at": { "N": (now() + 30).to_string() },
+        "nonces": { "M": { STANDARD.encode([1; 32]): { "B": STANDARD.encode([0; 16]) } } },
+    })
+}
+
+/// The item of a device as registration writes it.
+fn device_item(device: &Identity) -> Value {
+    let body: Map<String, Value> = serde_json::from_slice(&registration_body(device)).unwrap_or_default();
+    let mut item: Map<String, Value> = body.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+    for (name, value) in [
+        ("registration_date", "2026-03-12T19:04:01Z"),
+        ("last_backup_date", "2026-03-12T19:04:03Z"),
+        ("registered_by_email", "installer@example.com"),
+        ("registered_by_sub", "c3b2a1f0-5d1a-4c27-9f60-1f2e3d4c5b6a"),
+    ] {
+        item.insert(name.to_owned(), json!({ "S": value }));
+    }
+    item.into()
+}
+
+/// A JSON value in DynamoDB's notation.
+fn attribute(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({ "NULL": true }),
+        Value::Bool(value) => json!({ "BOOL": value }),
+        Value::Number(number) => json!({ "N": number.to_string() }),
+        Value::String(text) => json!({ "S": text }),
+        Value::Array(values) => json!({ "L": values.iter().map(attribute).collect::<Vec<_>>() }),
+        Value::Object(members) => {
+            let members: Map<String, Value> =
+                members.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+            json!({ "M": members })
+        }
+    }
+}
+
+fn s3(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Full<Bytes>>> {
+    // Strangers do not sign.
+    request.headers().get("authorization")?;
+    let ids =
+        [("x-amz-request-id", "BENCH0A49CE4060975EAC"), ("x-amz-version-id", "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY")];
+    let checksum = match *request.method() {
+        Method::PUT => request.headers().get("x-amz-checksum-sha256")?.to_str().ok()?,
+        Method::GET | Method::HEAD => &shared.object_checksum,
+        _ => return Some(reply(204, &ids, "")),
+    };
+    let headers = [
+        ids[0],
+        ids[1],
+        ("etag", "\"5d41402abc4b2a76b9719d911017c592\""),
+        ("x-amz-checksum-sha256", checksum),
+        ("x-amz-checksum-type", "FULL_OBJECT"),
+    ];
+    if *request.method() == Method::PUT {
+        return Some(reply(200, &headers, ""));
+    }
+    let mut response = reply(200, &headers, shared.object.clone());
+    let metadata = "76606d6d3b7836d887628e5878d7208efb1a6bc5d5ca4c26c737ca8c8f7445ee";
+    response.headers_mut().insert("x-amz-meta-etag", http::HeaderValue::from_static(metadata));
+    Some(response)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

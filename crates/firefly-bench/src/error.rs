@@ -1,0 +1,43 @@
+use std::io;
+use std::path::PathBuf;
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    /// Something that has to be there, such as a socket or a process, cannot be had.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Cargo has not built the binaries.
+    #[error("cargo could not build the functions")]
+    Build,
+    /// A binary is not among those that cargo built.
+    #[error("cargo built no binary {name}")]
+    NoBinary {
+        /// The binary's name.
+        name: String,
+    },
+    /// The kernel's figures of a process cannot be read.
+    #[error("{path} is not of the form that proc(5) describes")]
+    Proc {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A process has ended, hangs, or answers otherwise than its route does.
+    #[error("{function}: {problem}")]
+    Function {
+        /// The binary's name.
+        function: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Adds what was tried to an error of the operating system.
+pub(crate) fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BenchError {
+    |source| BenchError::Io { what: what.into(), source }
+}

@@ -1,0 +1,130 @@
+//! The measuring.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::engine::Calls;
+use crate::error::BenchError;
+use crate::process::Process;
+use crate::runtime_api::{RuntimeApi, Waiting};
+use crate::scenario::Stage;
+
+/// Invocations of a warm process that are not counted: caches, allocator and connections settle.
+const SETTLING: usize = 30;
+/// How long AWS takes while round trips are counted: long enough that calls made at once are under way at once.
+const COUNTING_DELAY: Duration = Duration::from_millis(40);
+
+/// A distribution of durations, in microseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Distribution {
+    pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
+    pub(crate) p99_us: f64,
+}
+
+impl Distribution {
+    /// By nearest rank.
+    pub(crate) fn of(mut durations: Vec<Duration>) -> Self {
+        durations.sort();
+        let rank = |percent: usize| {
+            let index = (durations.len() * percent).div_ceil(100).saturating_sub(1);
+            durations.get(index).copied().unwrap_or_default().as_secs_f64() * 1e6
+        };
+        Self { p50_us: rank(50), p90_us: rank(90), p99_us: rank(99) }
+    }
+}
+
+/// What one start and its first invocation took.
+#[derive(Default)]
+pub(crate) struct Starts {
+    /// From the process's start to its first call of `/next`.
+    pub(crate) init: Vec<Duration>,
+    /// CPU time until then.
+    pub(crate) init_cpu: Vec<Duration>,
+    /// From the first event handed out to its answer.
+    pub(crate) first: Vec<Duration>,
+    /// CPU time of the first invocation.
+    pub(crate) first_cpu: Vec<Duration>,
+    /// The most connections to AWS that any first invocation has opened.
+    pub(crate) first_connections: usize,
+}
+
+/// What a warm process did.
+pub(crate) struct Warm {
+    pub(crate) duration: Distribution,
+    pub(crate) cpu: Distribution,
+    /// Bytes.
+    pub(crate) peak_memory: u64,
+    pub(crate) calls: Calls,
+}
+
+struct Running {
+    runtime_api: RuntimeApi,
+    process: Process,
+    waiting: Waiting,
+    init: Duration,
+}
+
+async fn start(stage: &Stage, binary: &Path) -> Result<Running, BenchError> {
+    let mut runtime_api = RuntimeApi::start(stage.scenario.function).await?;
+    let environment = stage.environment(runtime_api.address());
+    let started = Instant::now();
+    let process = Process::start(binary, &environment)?;
+    let waiting = runtime_api.waiting().await?;
+    let init = waiting.since - started;
+    Ok(Running { runtime_api, process, waiting, init })
+}
+
+impl Running {
+    /// One invocation: how long it took and what CPU time, until the process waits again.
+    async fn invoke(self, stage: &Stage) -> Result<(Self, Duration, Duration), BenchError> {
+        let Self { mut runtime_api, process, waiting, init } = self;
+        let event = stage.event();
+        let before = process.cpu().await?;
+        let answered = runtime_api.invoke(waiting, event).await?;
+        let waiting = runtime_api.waiting().await?;
+        let cpu = process.cpu().await?.saturating_sub(before);
+        stage.check(&answered.payload)?;
+        Ok((Self { runtime_api, process, waiting, init }, answered.duration, cpu))
+    }
+}
+
+impl Starts {
+    /// Starts the binary once more and invokes it once.
+    pub(crate) async fn once_more(&mut self, stage: &Stage, binary: &Path) -> Result<(), BenchError> {
+        let running = start(stage, binary).await?;
+        self.init.push(running.init);
+        self.init_cpu.push(running.process.cpu().await?);
+        let connections = stage.engine.connections();
+        let (_running, first, first_cpu) = running.invoke(stage).await?;
+        self.first.push(first);
+        self.first_cpu.push(first_cpu);
+        self.first_connections = self.first_connections.max(stage.engine.connections() - connections);
+        Ok(())
+    }
+}
+
+impl Warm {
+    /// Invokes one process so many times.
+    pub(crate) async fn measure(stage: &Stage, binary: &Path, invocations: usize) -> Result<Self, BenchError> {
+        let mut running = start(stage, binary).await?;
+        let (mut durations, mut cpu_times) = (Vec::new(), Vec::new());
+        for invocation in 0..SETTLING + invocations {
+            let (next, duration, cpu) = running.invoke(stage).await?;
+            running = next;
+            if invocation >= SETTLING {
+                durations.push(duration);
+                cpu_times.push(cpu);
+            }
+        }
+        let peak_memory = running.process.peak_memory()?;
+        stage.engine.set_delay(COUNTING_DELAY);
+        stage.engine.take_calls();
+        running.invoke(stage).await?;
+        let calls = stage.engine.take_calls();
+        stage.engine.set_delay(Duration::ZERO);
+        Ok(Self { duration: Distribution::of(durations), cpu: Distribution::of(cpu_times), peak_memory, calls })
+    }
+}

@@ -1,0 +1,188 @@
+//! What was measured, as a table and as JSON, and what the budgets say to it.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use crate::bootstrap::{Bootstrap, HELLO};
+use crate::measure::{Distribution, Starts, Warm};
+use crate::scenario::Scenario;
+
+/// INIT of a function, as a multiple of the floor's.
+const INIT_RATIO: f64 = 1.8;
+/// CPU time of the first invocation, as a multiple of a warm one's.
+const FIRST_RATIO: f64 = 2.0;
+/// CPU time of a warm invocation, in milliseconds.
+const CPU_MS: [(&str, f64); 2] = [("backup 37 B", 0.45), ("backup 512 KiB", 2.0)];
+/// Peak memory of any route, in MB.
+const MEMORY_MB: f64 = 20.0;
+/// The package, in MB, of a function with S3 or without.
+const ZIP_MB: [(&str, f64, bool); 2] = [("zip with S3, MB", 3.6, true), ("zip without S3, MB", 2.6, false)];
+
+/// One scenario.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    scenario: &'static str,
+    function: &'static str,
+    /// From the process's start to its first call of `/next`.
+    init: Distribution,
+    init_cpu: Distribution,
+    /// From the first event handed out to its answer.
+    first: Distribution,
+    first_cpu: Distribution,
+    /// Connections to AWS that the first invocation opened.
+    first_connections: usize,
+    warm: Distribution,
+    warm_cpu: Distribution,
+    peak_memory_bytes: u64,
+    aws_calls: usize,
+    aws_round_trips: usize,
+    binary_bytes: u64,
+    zip_bytes: u64,
+}
+
+impl Row {
+    pub(crate) fn new(scenario: &Scenario, bootstrap: &Bootstrap, starts: Starts, warm: &Warm) -> Self {
+        Self {
+            scenario: scenario.name,
+            function: scenario.function,
+            init: Distribution::of(starts.init),
+            init_cpu: Distribution::of(starts.init_cpu),
+            first: Distribution::of(starts.first),
+            first_cpu: Distribution::of(starts.first_cpu),
+            first_connections: starts.first_connections,
+            warm: warm.duration,
+            warm_cpu: warm.cpu,
+            peak_memory_bytes: warm.peak_memory,
+            aws_calls: warm.calls.count,
+            aws_round_trips: warm.calls.round_trips,
+            binary_bytes: bootstrap.size,
+            zip_bytes: bootstrap.zip_size,
+        }
+    }
+
+    fn is_floor(&self) -> bool {
+        self.function == HELLO
+    }
+
+    fn has_s3(&self) -> bool {
+        self.function.contains("backup")
+    }
+}
+
+/// A budget and whether it is met.
+#[derive(Serialize)]
+struct Verdict {
+    budget: String,
+    limit: f64,
+    /// The worst of all that it is about.
+    measured: f64,
+    /// What that is.
+    of: &'static str,
+    met: bool,
+}
+
+/// All that was measured.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+    budgets: Vec<Verdict>,
+}
+
+impl Report {
+    pub(crate) fn new(rows: Vec<Row>) -> Self {
+        let floor = rows.iter().find(|row| row.is_floor()).map_or(f64::NAN, |row| row.init.p50_us);
+        let functions = || rows.iter().filter(|row| !row.is_floor());
+        let mut budgets = Vec::new();
+        budgets.extend(verdict("INIT p50 / hello's", INIT_RATIO, functions(), |row| row.init.p50_us / floor));
+        budgets.extend(verdict("first invocation's CPU / a warm one's", FIRST_RATIO, functions(), |row| {
+            row.first_cpu.p50_us / row.warm_cpu.p50_us
+        }));
+        budgets.extend(verdict("connections the first invocation opens", 0.0, functions(), |row| {
+            f64::from(u32::try_from(row.first_connections).unwrap_or(u32::MAX))
+        }));
+        for (scenario, limit) in CPU_MS {
+            let rows = functions().filter(|row| row.scenario == scenario);
+            let name = format!("warm CPU of {scenario}, ms");
+            budgets.extend(verdict(&name, limit, rows, |row| row.warm_cpu.p50_us / 1e3));
+        }
+        budgets.extend(verdict("peak memory, MB", MEMORY_MB, functions(), |row| megabytes(row.peak_memory_bytes)));
+        for (name, limit, s3) in ZIP_MB {
+            let rows = functions().filter(|row| row.has_s3() == s3);
+            budgets.extend(verdict(name, limit, rows, |row| megabytes(row.zip_bytes)));
+        }
+        Self { rows, budgets }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        // Numbers and strings only: serde_json has no reason to fail.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+/// What a budget says to the worst of these rows; nothing when there are none.
+fn verdict<'a>(
+    budget: &str,
+    limit: f64,
+    rows: impl Iterator<Item = &'a Row>,
+    measure: impl Fn(&Row) -> f64,
+) -> Option<Verdict> {
+    let worst = rows.map(|row| (measure(row), row.scenario)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let (measured, of) = worst;
+    Some(Verdict { budget: budget.to_owned(), limit, measured, of, met: measured <= limit })
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    // Sizes are far below 4 TiB.
+    f64::from(u32::try_from(bytes / 1_024).unwrap_or(u32::MAX)) * 1_024.0 / 1e6
+}
+
+impl Display for Report {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let floor = self.rows.iter().find(|row| row.is_floor()).map_or(f64::NAN, |row| row.init.p50_us);
+        writeln!(
+            formatter,
+            "| request | INIT p50 / p90 ms | × hello | INIT CPU ms | first ms | first CPU ms | × warm | new connections \
+             | warm p50 / p90 / p99 ms | CPU p50 / p90 ms | peak MB | AWS calls / round trips |"
+        )?;
+        writeln!(formatter, "|---|---|---|---|---|---|---|---|---|---|---|---|")?;
+        for row in &self.rows {
+            let ms = |microseconds: f64| microseconds / 1e3;
+            writeln!(
+                formatter,
+                "| {} | {:.2} / {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {:.2} / {:.2} / {:.2} \
+                 | {:.3} / {:.3} | {:.1} | {} / {} |",
+                row.scenario,
+                ms(row.init.p50_us),
+                ms(row.init.p90_us),
+                row.init.p50_us / floor,
+                ms(row.init_cpu.p50_us),
+                ms(row.first.p50_us),
+                ms(row.first_cpu.p50_us),
+                row.first_cpu.p50_us / row.warm_cpu.p50_us,
+                row.first_connections,
+                ms(row.warm.p50_us),
+                ms(row.warm.p90_us),
+                ms(row.warm.p99_us),
+                ms(row.warm_cpu.p50_us),
+                ms(row.warm_cpu.p90_us),
+                megabytes(row.peak_memory_bytes),
+                row.aws_calls,
+                row.aws_round_trips,
+            )?;
+        }
+        writeln!(formatter, "\n| binary | MB | zip MB |\n|---|---|---|")?;
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.dedup_by_key(|row| row.function);
+        for row in rows {
+            let (binary, zip) = (megabytes(row.binary_bytes), megabytes(row.zip_bytes));
+            writeln!(formatter, "| {} | {binary:.2} | {zip:.2} |", row.function)?;
+        }
+        writeln!(formatter, "\n| budget | at most | worst | of | |\n|---|---|---|---|---|")?;
+        for Verdict { budget, limit, measured, of, met } in &self.budgets {
+            let met = if *met { "met" } else { "**missed**" };
+            writeln!(formatter, "| {budget} | {limit} | {measured:.3} | {of} | {met} |")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! Every case of the replay rule, with requests that are really signed and verified.
+
+use std::{collections::BTreeMap, error::Error};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use firefly_core::{
+    device::DevicePublicKey,
+    replay::{Admission, AttemptId, NONCE_CAPACITY, NONCE_RETENTION_SECONDS, NonceEntry, ReplayRecord, admission},
+    signed_request::{
+        CLOCK_SKEW_SECONDS, Nonce, Signature, SignatureHeaders, SignatureVerified, SignedRequest, Timestamp,
+        signed_message,
+    },
+    time::UnixSeconds,
+};
+use p256::ecdsa::{SigningKey, signature::Signer};
+use proptest::prelude::*;
+
+const NOW: UnixSeconds = UnixSeconds::new(1_750_000_000);
+const ATTEMPT: AttemptId = AttemptId::new(*b"attempt1");
+const OTHER_ATTEMPT: AttemptId = AttemptId::new(*b"attempt2");
+
+/// Evidence for a request of nonce number `nonce` signed at `sent_at`.
+fn verified(nonce: u16, sent_at: UnixSeconds) -> Result<SignatureVerified, Box<dyn Error>> {
+    let key = SigningKey::from_slice(&[7; 32])?;
+    let point = key.verifying_key().to_sec1_point(false);
+    let public_key = DevicePublicKey::from_base64(&BASE64_STANDARD.encode(point))?;
+    let (nonce, timestamp) = (nonce_number(nonce), Timestamp::from(sent_at));
+    let signature: p256::ecdsa::DerSignature = key.sign(&signed_message(&nonce, &timestamp));
+    let request = SignedRequest::parse(SignatureHeaders {
+        uuid: Some("2d411e72-c806-3038-573b-bb16a4a19bcf"),
+        nonce: Some(&nonce.to_base64()),
+        timestamp: Some(timestamp.as_str()),
+        signature: Some(&Signature::from_der(signature.as_bytes())?.to_base64()),
+    })?;
+    Ok(request.verify(&public_key, sent_at)?)
+}
+
+fn nonce_number(number: u16) -> Nonce {
+    let mut bytes = [0; 32];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    Nonce::new(bytes)
+}
+
+fn entry(sent_at: UnixSeconds) -> NonceEntry {
+    NonceEntry { sent_at, attempt: OTHER_ATTEMPT }
+}
+
+/// A record of version 5 with nonces 1, 2, … signed at these seconds.
+fn record(turnover_at: UnixSeconds, sent_at: &[UnixSeconds]) -> ReplayRecord {
+    ReplayRecord {
+        version: 5,
+        turnover_at,
+        entries: (1..).map(nonce_number).zip(sent_at.iter().copied().map(entry)).collect(),
+    }
+}
+
+fn before(seconds: u64) -> UnixSeconds {
+    NOW.saturating_sub(seconds)
+}
+
+fn after(seconds: u64) -> UnixSeconds {
+    NOW.saturating_add(seconds)
+}
+
+#[test]
+fn a_device_without_a_record_gets_its_first() {
+    let request = verified(0, before(4)).unwrap();
+    assert_eq!(
+        admission(None, &request, ATTEMPT, NOW),
+        Admission::Rewrite(ReplayRecord {
+            version: 1,
+            turnover_at: after(56),
+            entries: BTreeMap::from([(nonce_number(0), NonceEntry { sent_at: before(4), attempt: ATTEMPT })]),
+        })
+    );
+}
+
+#[test]
+fn a_live_record_is_inserted_into_until_the_second_it_turns_over() {
+    let request = verified(0, NOW).unwrap();
+    for (turnover_at, inserted) in [(after(1), true), (NOW, false), (before(1), false)] {
+        let record = record(turnover_at, &[before(1)]);
+        let judged = admission(Some(&record), &request, ATTEMPT, NOW);
+        assert_eq!(judged == Admission::Insert, inserted, "{turnover_at}");
+        assert_eq!(matches!(judged, Admission::Rewrite(_)), !inserted, "{turnover_at}");
+    }
+}
+
+#[test]
+fn a_rewrite_forgets_a_nonce_from_the_second_its_retention_ends() {
+    let request = verified(0, NOW).unwrap();
+    for (age, kept) in
+        [(NONCE_RETENTION_SECONDS - 1, true), (NONCE_RETENTION_SECONDS, false), (NONCE_RETENTION_SECONDS + 1, false)]
+    {
+        let Admission::Rewrite(rewritten) = admission(Some(&record(NOW, &[before(age)])), &request, ATTEMPT, NOW)
+        else {
+            panic!("a record that turns over is rewritten");
+        };
+        let mut entries = BTreeMap::from([(nonce_number(0), NonceEntry { sent_at: NOW, attempt: ATTEMPT })]);
+        if kept {
+            entries.insert(nonce_number(1), entry(before(age)));
+        }
+        let turnover_at = if kept { after(1) } else { after(NONCE_RETENTION_SECONDS) };
+        assert_eq!(rewritten, ReplayRecord { version: 6, turnover_at, entries }, "{age} s");
+    }
+}
+
+#[test]
+fn a_rewrite_turns_over_when_its_oldest_nonce_may_be_forgotten() {
+    // Requests need not come in the order of their timestamps: the new one may be the oldest.
+    for (kept, sent_at, turnover_at) in [
+        (vec![before(20), before(50), after(3)], NOW, after(10)),
+        (vec![after(5), after(3)], before(10), after(50)),
+        (vec![], after(10), after(70)),
+    ] {
+        let request = verified(0, sent_at).unwrap();
+        let Admission::Rewrite(rewritten) = admission(Some(&record(NOW, &kept)), &request, ATTEMPT, NOW) else {
+            panic!("a record that turns over is rewritten");
+        };
+        assert_eq!(rewritten.turnover_at, turnover_at);
+        assert_eq!(rewritten.entries.len(), kept.len() + 1);
+    }
+}
+
+#[test]
+fn a_spent_nonce_is_told_from_a_repeated_write_by_its_attempt() {
+    // Live or due to turn over, the nonce fresh or past its retention: while it is there, it is spent.
+    for turnover_at in [after(1), NOW, before(100)] {
+        for age in [0, NONCE_RETENTION_SECONDS, 1000] {
+            let record = record(turnover_at, &[before(age)]);
+            let request = verified(1, NOW).unwrap();
+            assert_eq!(admission(Some(&record), &request, OTHER_ATTEMPT, NOW), Admission::AlreadyAdmitted);
+            assert_eq!(admission(Some(&record), &request, ATTEMPT, NOW), Admission::Replayed);
+        }
+    }
+}
+
+#[test]
+fn a_full_record_is_judged_by_what_may_be_forgotten() {
+    let request = verified(0, NOW).unwrap();
+    let full = |oldest| {
+        let mut sent_at = vec![before(10); NONCE_CAPACITY];
+        sent_at[100] = oldest;
+        record(after(1), &sent_at)
+    };
+    for (oldest, retry_after_seconds) in [(before(59), 1), (before(58), 2), (before(11), 49)] {
+        assert_eq!(admission(Some(&full(oldest)), &request, ATTEMPT, NOW), Admission::Full { retry_after_seconds });
+    }
+    let Admission::Rewrite(rewritten) = admission(Some(&full(before(60))), &request, ATTEMPT, NOW) else {
+        panic!("one nonce of the full record may be forgotten");
+    };
+    assert_eq!(rewritten.entries.len(), NONCE_CAPACITY);
+    assert!(!rewritten.entries.contains_key(&nonce_number(101)));
+
+    let mut room_for_one = full(before(11));
+    room_for_one.entries.pop_first();
+    assert_eq!(admission(Some(&room_for_one), &request, ATTEMPT, NOW), Admission::Insert);
+}
+
+#[test]
+fn a_full_record_still_knows_its_nonces() {
+    let record = record(after(1), &vec![before(10); NONCE_CAPACITY]);
+    let request = verified(1, NOW).unwrap();
+    assert_eq!(admission(Some(&record), &request, ATTEMPT, NOW), Admission::Replayed);
+    assert_eq!(admission(Some(&record), &request, OTHER_ATTEMPT, NOW), Admission::AlreadyAdmitted);
+}
+
+#[test]
+fn a_record_over_its_capacity_is_full() {
+    let request = verified(0, NOW).unwrap();
+    for turnover_at in [after(1), NOW] {
+        let record = record(turnover_at, &vec![before(10); NONCE_CAPACITY + 5]);
+        assert_eq!(admission(Some(&record), &request, ATTEMPT, NOW), Admission::Full { retry_after_seconds: 50 });
+    }
+}
+
+#[test]
+fn a_rewrite_never_keeps_the_version() {
+    let request = verified(0, NOW).unwrap();
+    let record = ReplayRecord { version: u64::MAX, ..record(NOW, &[]) };
+    let Admission::Rewrite(rewritten) = admission(Some(&record), &request, ATTEMPT, NOW) else {
+        panic!("a record that turns over is rewritten");
+    };
+    assert_ne!(rewritten.version, record.version);
+}
+
+#[test]
+fn capacity_and_retention_are_within_what_is_promised() {
+    let promised = 512..;
+    assert!(promised.contains(&NONCE_CAPACITY));
+    // A nonce outlives both ends of the window in which its request verifies.
+    let window = CLOCK_SKEW_SECONDS..;
+    assert!(window.contains(&(NONCE_RETENTION_SECONDS - CLOCK_SKEW_SECONDS)));
+}
+
+#[test]
+fn an_entry_survives_its_stored_form() {
+    let entry = NonceEntry { sent_at: UnixSeconds::new(0x0102_0304), attempt: ATTEMPT };
+    let bytes = entry.to_bytes();
+    assert_eq!(&bytes, b"\0\0\0\0\x01\x02\x03\x04attempt1");
+    assert_eq!(NonceEntry::from_bytes(&bytes), Some(entry));
+    for end in 0..bytes.len() {
+        assert_eq!(NonceEntry::from_bytes(&bytes[..end]), None, "{end}");
+    }
+    assert_eq!(NonceEntry::from_bytes(&[bytes.as_slice(), b"\0"].concat()), None);
+}
+
+/// One request of a simulated device: seconds since the last one, its clock against ours, its nonce.
+fn step() -> impl Strategy<Value = (u64, u64, u16)> {
+    (0..30_u64, 0..=2 * CLOCK_SKEW_SECONDS, 0..12_u16)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_request_is_admitted_twice(steps in prop::collection::vec(step(), 1..60)) {
+        let mut now = NOW;
+        let mut stored: Option<ReplayRecord> = None;
+        // What was admitted, by nonce: the timestamp it was signed with.
+        let mut admitted: BTreeMap<u16, UnixSeconds> = BTreeMap::new();
+        for (attempt, (pause, clock, nonce)) in (0_u64..).zip(steps) {
+            now = now.saturating_add(pause);
+            let sent_at = now.saturating_sub(CLOCK_SKEW_SECONDS).saturating_add(clock);
+            let request = verified(nonce, sent_at).unwrap();
+            let attempt = AttemptId::new(attempt.to_be_bytes());
+            let must_refuse = admitted
+                .get(&nonce)
+                .is_some_and(|sent_at| sent_at.saturating_add(NONCE_RETENTION_SECONDS) > now);
+            match admission(stored.as_ref(), &request, attempt, now) {
+                Admission::Insert => {
+                    prop_assert!(!must_refuse);
+                    let record = stored.as_mut().unwrap();
+                    record.entries.insert(request.nonce(), NonceEntry { sent_at, attempt });
+                    admitted.insert(nonce, sent_at);
+                }
+                Admission::Rewrite(record) => {
+                    prop_assert!(!must_refuse);
+                    prop_assert_ne!(stored.map_or(0, |old| old.version), record.version);
+                    stored = Some(record);
+                    admitted.insert(nonce, sent_at);
+                }
+                Admission::Replayed => prop_assert!(admitted.contains_key(&nonce)),
+                other => prop_assert!(false, "{other:?}"),
+            }
+            // The attempt's own write, repeated, is recognised.
+            if admitted.get(&nonce) == Some(&sent_at)
+                && stored.as_ref().unwrap().entries[&request.nonce()].attempt == attempt
+            {
+                prop_assert_eq!(
+                    admission(stored.as_ref(), &request, attempt, now),
+                    Admission::AlreadyAdmitted
+                );
+            }
+        }
+    }
+}

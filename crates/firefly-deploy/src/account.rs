@@ -1,0 +1,283 @@
+//! The AWS account and region that stacks are deployed to, and how long it is waited for.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_cloudformation::error::SdkError;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// Longest wait for a TCP and TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for one try of a call.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest wait for a call, its retries included.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(90);
+/// Tries of a call: CloudFormation throttles describes when many stacks are deployed at once.
+const ATTEMPTS: u32 = 6;
+/// What the names of this program's change sets begin with; others' are never touched.
+pub(crate) const CHANGE_SET_PREFIX: &str = "firefly-deploy-";
+
+/// Why AWS was of no help.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    /// No region is configured.
+    #[error("no AWS region: set AWS_REGION")]
+    NoRegion,
+    /// No credentials are configured.
+    #[error("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE ({cause})")]
+    NoCredentials {
+        /// What the SDK says.
+        cause: String,
+    },
+    /// AWS refused a call.
+    #[error("{operation}: {message} ({code}){}", advice(.code))]
+    Refused {
+        /// The operation.
+        operation: &'static str,
+        /// AWS's code of the error.
+        code: String,
+        /// AWS's own words.
+        message: String,
+    },
+    /// No answer came, or none that can be read.
+    #[error("{operation}: no usable answer from AWS: {cause}; check network, region and endpoint, and run again")]
+    NoAnswer {
+        /// The operation.
+        operation: &'static str,
+        /// What the SDK says.
+        cause: String,
+    },
+    /// An answer lacks a member that AWS documents as always there.
+    #[error("{operation}: AWS's answer has no {member}")]
+    Incomplete {
+        /// The operation.
+        operation: &'static str,
+        /// The member.
+        member: &'static str,
+    },
+    /// A wait has reached its limit.
+    #[error(
+        "{subject} was still busy after {minutes} minutes ({state}): run again to go on waiting, --wait-minutes for longer"
+    )]
+    StillBusy {
+        /// What was waited for.
+        subject: String,
+        /// The state it stayed in.
+        state: String,
+        /// How long it was waited for.
+        minutes: u64,
+    },
+}
+
+impl AwsError {
+    pub(crate) fn call<E>(operation: &'static str, error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match (error.code(), error.message()) {
+            (Some(code), message) => Self::Refused {
+                operation,
+                code: code.to_owned(),
+                message: one_line(message.unwrap_or("no reason given")),
+            },
+            (None, _) => Self::NoAnswer { operation, cause: causes(&error) },
+        }
+    }
+
+    pub(crate) fn incomplete(operation: &'static str, member: &'static str) -> Self {
+        Self::Incomplete { operation, member }
+    }
+}
+
+/// An error with what caused it, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let mut causes: Vec<_> = chain.map(|error| one_line(&error.to_string())).collect();
+    // A cause that already ends the one before it says nothing new.
+    causes.dedup_by(|next, before| before.ends_with(next.as_str()));
+    causes.join(": ")
+}
+
+/// What to do about a refusal.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            "; the credentials have expired: get new ones and run again"
+        }
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature" => "; AWS does not know these credentials: check AWS_ACCESS_KEY_ID and its secret",
+        "AccessDenied" | "AccessDeniedException" => {
+            "; use a role that may do it, such as the one the stack firefly-bootstrap makes"
+        }
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => "; run again in a minute",
+        _ => "",
+    }
+}
+
+/// Text in one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// How often AWS is asked while it works, and how many times.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// Time between two looks.
+    pub interval: Duration,
+    /// Looks before a wait is given up.
+    pub looks: u32,
+}
+
+impl Waits {
+    /// A look every five seconds, for so many minutes.
+    #[must_use]
+    pub fn minutes(minutes: u32) -> Self {
+        let interval = Duration::from_secs(5);
+        Self { interval, looks: minutes.saturating_mul(12).max(1) }
+    }
+
+    fn limit_minutes(self) -> u64 {
+        self.interval.saturating_mul(self.looks).as_secs() / 60
+    }
+}
+
+/// How an account is worked with.
+pub struct Options {
+    /// The role CloudFormation works with; none means the caller's own permissions, or the stack's earlier role.
+    pub role_arn: Option<String>,
+    /// The limits of every wait.
+    pub waits: Waits,
+    /// What tells the change sets of this run from those of others.
+    pub run: u64,
+    /// Whether buckets are addressed by path (`/bucket/key`), as endpoints other than AWS's are.
+    pub s3_path_style: bool,
+    /// Takes each line of progress.
+    pub progress: Box<dyn Fn(&str)>,
+}
+
+/// An AWS account in one region.
+pub struct Account {
+    pub(crate) cloudformation: aws_sdk_cloudformation::Client,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(crate) sts: aws_sdk_sts::Client,
+    pub(crate) region: String,
+    pub(crate) role_arn: Option<String>,
+    waits: Waits,
+    run: u64,
+    change_sets: AtomicU32,
+    progress: Box<dyn Fn(&str)>,
+}
+
+impl Account {
+    /// The account that the process environment names: region, credentials or profile, and `AWS_ENDPOINT_URL` with
+    /// its variants for single services.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError::NoRegion`] and [`AwsError::NoCredentials`].
+    pub async fn connect(options: Options) -> Result<Self, AwsError> {
+        let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .load()
+            .await;
+        if config.region().is_none() {
+            return Err(AwsError::NoRegion);
+        }
+        let credentials = match config.credentials_provider() {
+            Some(provider) => provider.provide_credentials().await.map_err(|error| causes(&error)),
+            None => Err("no provider is configured".to_owned()),
+        };
+        credentials.map_err(|cause| AwsError::NoCredentials { cause })?;
+        Self::new(&config, options)
+    }
+
+    /// The account that a configuration names.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError::NoRegion`].
+    pub fn new(config: &SdkConfig, options: Options) -> Result<Self, AwsError> {
+        let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(options.s3_path_style).build();
+        Ok(Self {
+            cloudformation: aws_sdk_cloudformation::Client::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
+            region,
+            role_arn: options.role_arn,
+            waits: options.waits,
+            run: options.run,
+            change_sets: AtomicU32::new(1),
+            progress: options.progress,
+        })
+    }
+
+    /// The account's number.
+    pub(crate) async fn id(&self) -> Result<String, AwsError> {
+        const OPERATION: &str = "sts:GetCallerIdentity";
+        let identity = self.sts.get_caller_identity().send().await;
+        let identity = identity.map_err(|error| AwsError::call(OPERATION, error))?;
+        identity.account.ok_or_else(|| AwsError::incomplete(OPERATION, "Account"))
+    }
+
+    /// A name no change set has yet.
+    pub(crate) fn change_set_name(&self) -> String {
+        let number = self.change_sets.fetch_add(1, Ordering::Relaxed);
+        format!("{CHANGE_SET_PREFIX}{}-{number}", self.run)
+    }
+
+    pub(crate) fn progress(&self, line: &str) {
+        (self.progress)(line);
+    }
+
+    /// Looks until there is something, within the limit; each new state is shown.
+    pub(crate) async fn wait<T, E: From<AwsError>>(
+        &self,
+        subject: &str,
+        mut look: impl AsyncFnMut() -> Result<Look<T>, E>,
+    ) -> Result<T, E> {
+        let mut shown = String::new();
+        for _ in 0..self.waits.looks {
+            match look().await? {
+                Look::Done(value) => return Ok(value),
+                Look::Still(state) => {
+                    if state != shown {
+                        self.progress(&format!("{subject}: {state}"));
+                        shown = state;
+                    }
+                }
+            }
+            tokio::time::sleep(self.waits.interval).await;
+        }
+        let minutes = self.waits.limit_minutes();
+        Err(AwsError::StillBusy { subject: subject.to_owned(), state: shown, minutes }.into())
+    }
+}
+
+/// What a look at something that takes time has found.
+pub(crate) enum Look<T> {
+    /// It is there.
+    Done(T),
+    /// It is in this state still.
+    Still(String),
+}

@@ -1,0 +1,197 @@
+//! Deploying the stacks that hold data: an existing table or bucket is adopted, never made anew.
+
+mod bucket;
+mod live;
+mod plan;
+mod read_back;
+mod table;
+mod target;
+mod templates;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::{ResourceToImport, StackStatus};
+
+use crate::account::{Account, AwsError, Look};
+use crate::graph::Stack;
+use crate::stacks::StackError;
+use crate::stacks::change_set::{Change, ChangeKind};
+use crate::template::TemplateError;
+
+pub(crate) use live::Live;
+pub use plan::Refusal;
+use plan::{Observed, Step};
+pub(crate) use table::LiveTable;
+pub(crate) use target::Target;
+
+/// Most operations on a stack in one run: a recovery, an import, updates, and some to spare.
+const MOST_STEPS: usize = 12;
+
+/// Environment variable with the name of the bucket of backups; unset or empty means the default name.
+pub(crate) const BUCKET_VARIABLE: &str = "BACKUP_BUCKET_NAME";
+
+/// Why a table or bucket could not be deployed.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An operation on the stack failed.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// Nothing may be touched as things are.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The template is not one that a table or bucket can be adopted with.
+    #[error("stacks/{stack}.yaml: {cause}")]
+    Template {
+        /// The stack.
+        stack: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// What was deployed is not what the template asks for.
+    #[error("deployed, but {0}")]
+    ReadBack(String),
+    /// The stack keeps going back to states it was brought out of.
+    #[error("the stack {stack} does not come to rest; look at its events and run again")]
+    Restless {
+        /// The stack.
+        stack: String,
+    },
+}
+
+impl DataError {
+    pub(crate) fn template(stack: &Stack, error: &TemplateError) -> Self {
+        Self::Template { stack: stack.name, cause: error.to_string() }
+    }
+}
+
+/// A setting that is not as a template asks for.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    setting: &'static str,
+    found: String,
+    wanted: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {} → {}", self.setting, self.found, self.wanted)
+    }
+}
+
+fn differences(found: &BTreeMap<&'static str, String>, wanted: &BTreeMap<&'static str, String>) -> Vec<Difference> {
+    let differing = wanted.iter().filter_map(|(setting, wanted)| {
+        let found = found.get(setting).cloned().unwrap_or_default();
+        (found != *wanted).then(|| Difference { setting, found, wanted: wanted.clone() })
+    });
+    differing.collect()
+}
+
+/// Whether a stack holds a table or the bucket.
+#[must_use]
+pub fn holds_data(stack: &Stack) -> bool {
+    target::kind(stack).is_some()
+}
+
+/// What [`deploy`] would do as things are, as text; nothing is changed.
+///
+/// # Errors
+///
+/// [`DataError`], also where [`deploy`] would refuse.
+pub async fn plan(
+    account: &Account,
+    stack: &'static Stack,
+    environment: &BTreeMap<String, String>,
+) -> Result<String, DataError> {
+    let target = Target::new(account, stack, environment).await?;
+    let observed = observe(account, &target).await?;
+    plan::describe(&target, observed)
+}
+
+/// Creates, adopts or updates a table or bucket with its stack, whatever state an earlier run has left them in.
+///
+/// # Errors
+///
+/// [`DataError`]. Nothing is left that the next run does not go on from.
+pub async fn deploy(
+    account: &Account,
+    stack: &'static Stack,
+    environment: &BTreeMap<String, String>,
+) -> Result<(), DataError> {
+    let target = Target::new(account, stack, environment).await?;
+    let mut rollback_continued = false;
+    for _ in 0..MOST_STEPS {
+        let (observed, step) = account
+            .wait(&target.name, async || {
+                let observed = observe(account, &target).await?;
+                Ok::<_, DataError>(match plan::next(&target, &observed)? {
+                    Step::Wait(state) => Look::Still(state),
+                    step => Look::Done((observed, step)),
+                })
+            })
+            .await?;
+        account.progress(&format!("{}: {}", target.name, plan::in_words(&target, &observed, &step)));
+        match step {
+            Step::Wait(_) => {}
+            Step::DeleteShell(shell) => {
+                account.delete_own_change_sets(&shell.name).await?;
+                account.delete_stack(&shell, Vec::new()).await?;
+            }
+            Step::DeleteStack { stack, retain } => account.delete_stack(&stack, retain).await?,
+            Step::ContinueRollback(stack) if !rollback_continued => {
+                rollback_continued = true;
+                account.continue_rollback(&stack).await?;
+            }
+            Step::ContinueRollback(stack) | Step::Report(stack) => return Err(account.failed(&stack).await?.into()),
+            Step::Import => import(account, &target, &observed.live).await?,
+            Step::Create => {
+                change(account, &target, ChangeKind::Create, target.stack.template.to_owned()).await?;
+                return read_back::check(account, &target).await;
+            }
+            Step::Update => {
+                for template in target.update_templates(&observed.live)? {
+                    change(account, &target, ChangeKind::Update, template).await?;
+                }
+                return read_back::check(account, &target).await;
+            }
+        }
+    }
+    Err(DataError::Restless { stack: target.name })
+}
+
+async fn import(account: &Account, target: &Target, live: &Live) -> Result<(), DataError> {
+    let resource = ResourceToImport::builder()
+        .resource_type(target.kind.resource_type())
+        .logical_resource_id(&target.logical_id)
+        .resource_identifier(target.kind.name_property(), &target.resource)
+        .build();
+    change(account, target, ChangeKind::Import(resource), target.import_template(live)?).await
+}
+
+async fn change(account: &Account, target: &Target, kind: ChangeKind, template: String) -> Result<(), DataError> {
+    let change =
+        Change { stack: &target.name, template, parameters: &target.parameters, data: &target.logical_id, kind };
+    account.change(change).await?;
+    Ok(())
+}
+
+async fn observe(account: &Account, target: &Target) -> Result<Observed, DataError> {
+    let stack = account.stack(&target.name).await?;
+    let mut observed = Observed { stack, ..Observed::default() };
+    if observed.stack.as_ref().is_some_and(|stack| stack.is_busy()) {
+        return Ok(observed);
+    }
+    if let Some(stack) = &observed.stack {
+        if stack.status == StackStatus::ReviewInProgress {
+            observed.change_sets = account.change_sets(&stack.name).await?;
+        }
+        observed.resources = account.stack_resources(stack).await?;
+        // Asked only where the answer matters: a stack that holds no data resource can take none with it.
+        observed.retains = !observed.holds(&target.logical_id) || account.retains(stack, &target.logical_id).await?;
+    }
+    observed.owner = account.owner(&target.resource).await?;
+    observed.live = account.live(target).await?;
+    Ok(observed)
+}

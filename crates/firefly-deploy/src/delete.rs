@@ -1,0 +1,229 @@
+//! Deleting a stack, its left-overs and, where it is asked for, its table.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
+
+use crate::account::{Account, AwsError, Look};
+use crate::data::{DataError, Live, LiveTable, Target, holds_data};
+use crate::graph::Stack;
+use crate::stacks::{DeployedStack, StackError, StackResource};
+use crate::template::Template;
+
+/// The parameter of a stack that protects its user pool, and its value while it does.
+const USER_POOL_PROTECTION: (&str, &str) = ("UserPoolDeletionProtection", "ACTIVE");
+
+/// Why a stack was not deleted, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An operation on the stack failed.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// The table or bucket cannot be made out.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Other stacks need it.
+    #[error("the stack {stack} is needed by {dependents}: delete them first")]
+    Needed {
+        /// The stack.
+        stack: String,
+        /// The stacks that need it, with their states.
+        dependents: String,
+    },
+    /// The table may not be deleted.
+    #[error(
+        "DELETE_FAILED: the table {table} has deletion protection, nothing was touched: turn it off in the console or \
+         with `aws dynamodb update-table --table-name {table} --no-deletion-protection-enabled` and run again, or keep \
+         the table with --keep-data"
+    )]
+    TableProtected {
+        /// The table.
+        table: String,
+    },
+    /// The user pool may not be deleted.
+    #[error(
+        "DELETE_FAILED: the user pool of the stack {stack} has deletion protection, nothing was touched: deploy the \
+         stack with USER_POOL_DELETION_PROTECTION=INACTIVE and run again"
+    )]
+    UserPoolProtected {
+        /// The stack.
+        stack: String,
+    },
+    /// The stack would take a table or bucket with it that is to stay.
+    #[error(
+        "the stack {stack} would delete its {noun} {name}, nothing was touched: run `firefly-deploy data {workflow}` \
+         first, which gives it DeletionPolicy Retain"
+    )]
+    TakesData {
+        /// The stack.
+        stack: String,
+        /// Table or bucket.
+        noun: &'static str,
+        /// Its name.
+        name: String,
+        /// The stack's workflow.
+        workflow: &'static str,
+    },
+    /// The table is not this stack's.
+    #[error("the table {table} belongs to the stack {owner}: delete that stack instead, nothing was touched")]
+    Owned {
+        /// The table.
+        table: String,
+        /// The stack.
+        owner: String,
+    },
+    /// The table is in a state in which it cannot be deleted.
+    #[error("the table {table} is {state}, nothing was touched: run again when it is ACTIVE")]
+    Unusable {
+        /// The table.
+        table: String,
+        /// The state.
+        state: String,
+    },
+}
+
+/// Deletes a stack, a log group left without it and, unless `keep_data`, its table; a bucket always stays.
+///
+/// What is absent already is no error: a delete that was interrupted goes on when it is run again.
+///
+/// # Errors
+///
+/// [`DeleteError`]; every refusal comes before anything is touched.
+pub async fn delete(
+    account: &Account,
+    stack: &'static Stack,
+    environment: &BTreeMap<String, String>,
+    keep_data: bool,
+) -> Result<(), DeleteError> {
+    refuse_while_needed(account, stack).await?;
+    let name = stack.stack_name();
+    let deployed = account.settled_stack(&name).await?;
+    let (parameter, protected) = USER_POOL_PROTECTION;
+    if deployed.as_ref().is_some_and(|stack| stack.parameters.get(parameter).is_some_and(|value| value == protected)) {
+        return Err(DeleteError::UserPoolProtected { stack: name });
+    }
+    let target = if holds_data(stack) { Some(Target::new(account, stack, environment).await?) } else { None };
+    let doomed = match &target {
+        Some(target) if !keep_data => doomed_table(account, target).await?,
+        _ => None,
+    };
+    match &deployed {
+        None => account.progress(&format!("{name}: does not exist")),
+        Some(deployed) => {
+            let retain = match &target {
+                Some(target) => retained(account, target, deployed, doomed.is_some()).await?,
+                None => Vec::new(),
+            };
+            account.progress(&format!("{name}: deleting, it is {}", deployed.status));
+            account.delete_stack(deployed, retain).await?;
+        }
+    }
+    delete_left_over_log_group(account, stack).await?;
+    if let Some(table) = doomed {
+        delete_table(account, table).await?;
+    } else if let Some(target) = target {
+        account.progress(&format!("{name}: the {} {} stays as it is", target.kind.noun(), target.resource));
+    }
+    Ok(())
+}
+
+async fn refuse_while_needed(account: &Account, stack: &Stack) -> Result<(), DeleteError> {
+    let mut needing = Vec::new();
+    for (dependent, _) in stack.dependents() {
+        if let Some(found) = account.stack(&dependent.stack_name()).await? {
+            needing.push(format!("{} ({})", found.name, found.status));
+        }
+    }
+    if needing.is_empty() {
+        return Ok(());
+    }
+    Err(DeleteError::Needed { stack: stack.stack_name(), dependents: needing.join(", ") })
+}
+
+/// The table that is to be deleted after its stack; none where it is gone, and for a bucket, which always stays.
+async fn doomed_table<'a>(account: &Account, target: &'a Target) -> Result<Option<&'a str>, DeleteError> {
+    let table = target.resource.as_str();
+    if !matches!(account.live(target).await?, Live::Table(_)) {
+        return Ok(None);
+    }
+    if let Some(owner) = account.owner(table).await?.filter(|owner| *owner != target.name) {
+        return Err(DeleteError::Owned { table: table.to_owned(), owner });
+    }
+    match settled_table(account, table).await? {
+        LiveTable::Active(properties) if properties.is_protected() => {
+            Err(DeleteError::TableProtected { table: table.to_owned() })
+        }
+        LiveTable::Active(_) => Ok(Some(table)),
+        LiveTable::Absent => Ok(None),
+        LiveTable::Settling(state) | LiveTable::Unusable(state) => {
+            Err(DeleteError::Unusable { table: table.to_owned(), state })
+        }
+    }
+}
+
+async fn settled_table(account: &Account, table: &str) -> Result<LiveTable, AwsError> {
+    account
+        .wait(table, async || {
+            Ok(match account.table(table).await? {
+                LiveTable::Settling(state) => Look::Still(state),
+                live => Look::Done(live),
+            })
+        })
+        .await
+}
+
+/// What of a stack's data a deletion must be told to retain. A table that is doomed anyway may go with its stack.
+async fn retained(
+    account: &Account,
+    target: &Target,
+    deployed: &DeployedStack,
+    doomed: bool,
+) -> Result<Vec<String>, DeleteError> {
+    let resources = account.stack_resources(deployed).await?;
+    let held = resources.into_iter().filter(StackResource::is_held).find(|held| held.logical_id == target.logical_id);
+    let Some(held) = held else {
+        return Ok(Vec::new());
+    };
+    if deployed.status == StackStatus::DeleteFailed && held.status == ResourceStatus::DeleteFailed {
+        return Ok(vec![held.logical_id]);
+    }
+    if doomed || account.retains(deployed, &target.logical_id).await? {
+        return Ok(Vec::new());
+    }
+    Err(DeleteError::TakesData {
+        stack: target.name.clone(),
+        noun: target.kind.noun(),
+        name: held.physical_id,
+        workflow: target.stack.name,
+    })
+}
+
+async fn delete_left_over_log_group(account: &Account, stack: &Stack) -> Result<(), DeleteError> {
+    let template = Template::parse(stack.template).map_err(|error| DataError::template(stack, &error))?;
+    if let Some(group) = template.log_group()
+        && account.has_log_group(group).await?
+    {
+        account.progress(&format!("{}: deleting the left-over log group {group}", stack.stack_name()));
+        account.delete_log_group(group).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a table, if it is there still; point-in-time recovery leaves a system backup for 35 days.
+async fn delete_table(account: &Account, table: &str) -> Result<(), DeleteError> {
+    if let LiveTable::Absent = settled_table(account, table).await? {
+        return Ok(());
+    }
+    account.progress(&format!("{table}: deleting the table"));
+    match account.dynamodb.delete_table().table_name(table).send().await {
+        Ok(_) => {}
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
+        Err(error) => return Err(AwsError::call("dynamodb:DeleteTable", error).into()),
+    }
+    settled_table(account, table).await?;
+    account.progress(&format!("{table}: deleted"));
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! What CI runs that SAM cannot: parameters from other stacks' outputs, adopting tables and a bucket that hold data,
+//! deletes that lose nothing by accident, and the order of it all.
+
+mod account;
+mod data;
+mod delete;
+pub mod graph;
+mod log_groups;
+mod params;
+mod stacks;
+mod template;
+
+pub use account::{Account, AwsError, Options, Waits};
+pub use data::{DataError, Refusal, deploy as deploy_data, holds_data, plan as plan_data};
+pub use delete::{DeleteError, delete};
+pub use params::{ParamsError, params};
+pub use stacks::StackError;
+pub use template::TemplateError;

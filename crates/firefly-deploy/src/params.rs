@@ -1,0 +1,208 @@
+//! The parameters of a stack, for `sam deploy --parameter-overrides file://…`.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::StackStatus;
+
+use crate::account::{Account, AwsError};
+use crate::graph::{Stack, stack_name};
+use crate::stacks::DeployedStack;
+use crate::template::{Parameter, Template, TemplateError};
+
+/// Why a stack's parameters cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum ParamsError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A template cannot be read.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A stack it needs outputs of is not deployed.
+    #[error("the stack {stack} does not exist: deploy {workflow} first")]
+    MissingStack {
+        /// The stack.
+        stack: String,
+        /// The workflow that deploys it.
+        workflow: &'static str,
+    },
+    /// A stack it needs outputs of is not in a state in which they can be used.
+    #[error("the stack {stack} is {status} and its outputs cannot be used: deploy {workflow} first")]
+    Unusable {
+        /// The stack.
+        stack: String,
+        /// The state.
+        status: StackStatus,
+        /// The workflow that deploys it.
+        workflow: &'static str,
+    },
+    /// A stack lacks an output.
+    #[error("the stack {stack} has no output {output}: deploy {workflow} first")]
+    MissingOutput {
+        /// The stack.
+        stack: String,
+        /// The output.
+        output: &'static str,
+        /// The workflow that deploys it.
+        workflow: &'static str,
+    },
+    /// An environment variable has a value that the parameter cannot have.
+    #[error("{variable} is {value:?}: {rule}")]
+    BadValue {
+        /// The environment variable.
+        variable: String,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        rule: String,
+    },
+    /// The stack would fail to make its log group.
+    #[error(
+        "the log group {group} exists without the stack {stack}, which could not be created: run `firefly-deploy \
+         delete {workflow}`, which removes it with its log"
+    )]
+    LeftOverLogGroup {
+        /// The log group.
+        group: String,
+        /// The stack.
+        stack: String,
+        /// The stack's workflow.
+        workflow: &'static str,
+    },
+}
+
+/// Every parameter of a stack's template as a YAML mapping: from the outputs of the stacks it needs, from environment
+/// variables, or else the template's default. A parameter left out would keep the value it had.
+///
+/// # Errors
+///
+/// [`ParamsError`]; nothing has been deployed then.
+pub async fn params(
+    account: &Account,
+    stack: &Stack,
+    environment: &BTreeMap<String, String>,
+) -> Result<String, ParamsError> {
+    let template = Template::parse(stack.template)?;
+    let parameters = template.parameters();
+    let mut from_outputs = BTreeMap::new();
+    for need in stack.needs {
+        let outputs = need.purpose.outputs();
+        let found = account.stack(&stack_name(need.stack)).await?;
+        if outputs.is_empty() {
+            // A function deploys without its table or bucket, and answers errors until that is there.
+            if found.is_none() {
+                account.progress(&format!("warning: {} is not deployed: deploy it, too", stack_name(need.stack)));
+            }
+            continue;
+        }
+        from_outputs.extend(outputs_of(need.stack, found, outputs)?);
+    }
+    if let Some(group) = template.log_group()
+        && account.stack(&stack.stack_name()).await?.is_none()
+        && account.has_log_group(group).await?
+    {
+        let (group, stack_name) = (group.to_owned(), stack.stack_name());
+        return Err(ParamsError::LeftOverLogGroup { group, stack: stack_name, workflow: stack.name });
+    }
+    let mut yaml = String::new();
+    for parameter in &parameters {
+        let value = match from_outputs.remove(parameter.name.as_str()) {
+            Some(value) => value,
+            None => from_environment(parameter, environment)?,
+        };
+        // YAML takes a JSON string as it is.
+        yaml += &format!("{}: {}\n", parameter.name, serde_json::Value::String(value));
+    }
+    // `{}` is a mapping, an empty text is none.
+    Ok(if yaml.is_empty() { "{}\n".to_owned() } else { yaml })
+}
+
+/// The values of the outputs; one that stands under a condition in its template is empty where it is absent.
+fn outputs_of(
+    workflow: &'static str,
+    found: Option<DeployedStack>,
+    outputs: &'static [&'static str],
+) -> Result<BTreeMap<&'static str, String>, ParamsError> {
+    let stack = stack_name(workflow);
+    let found = found.ok_or_else(|| ParamsError::MissingStack { stack: stack.clone(), workflow })?;
+    if !has_usable_outputs(&found.status) {
+        return Err(ParamsError::Unusable { stack, status: found.status, workflow });
+    }
+    let declared = Stack::named(workflow).map(|stack| Template::parse(stack.template)).transpose()?;
+    let declared = declared.map(|template| template.outputs()).unwrap_or_default();
+    let values = outputs.iter().map(|output| {
+        let optional = declared.get(*output).copied().unwrap_or_default();
+        match found.outputs.get(*output).cloned().unwrap_or_default() {
+            value if value.is_empty() && !optional => {
+                Err(ParamsError::MissingOutput { stack: stack.clone(), output, workflow })
+            }
+            value => Ok((*output, value)),
+        }
+    });
+    values.collect()
+}
+
+fn has_usable_outputs(status: &StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::CreateComplete
+            | StackStatus::UpdateComplete
+            | StackStatus::UpdateRollbackComplete
+            | StackStatus::ImportComplete
+            | StackStatus::ImportRollbackComplete
+    )
+}
+
+fn from_environment(parameter: &Parameter, environment: &BTreeMap<String, String>) -> Result<String, ParamsError> {
+    let variable = variable(&parameter.name);
+    let given = environment.get(&variable).filter(|value| !value.is_empty());
+    let Some(value) = given else {
+        return Ok(parameter.default.clone().unwrap_or_default());
+    };
+    let rule = if value.chars().any(char::is_control) {
+        Some("it must not have control characters".to_owned())
+    } else if !parameter.allowed.is_empty() && !parameter.allowed.contains(value) {
+        Some(format!("it must be {}", parameter.allowed.join(" or ")))
+    } else if parameter.is_number {
+        let minimum = parameter.minimum.unwrap_or(f64::MIN);
+        let fits = value.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= minimum);
+        (!fits).then(|| format!("it must be a number of at least {minimum}"))
+    } else {
+        None
+    };
+    match rule {
+        Some(rule) => Err(ParamsError::BadValue { variable, value: value.clone(), rule }),
+        None => Ok(value.clone()),
+    }
+}
+
+/// The environment variable of a parameter: `DomainName` is `DOMAIN_NAME`.
+fn variable(parameter: &str) -> String {
+    let mut variable = String::new();
+    for (position, letter) in parameter.chars().enumerate() {
+        if letter.is_ascii_uppercase() && position > 0 {
+            variable.push('_');
+        }
+        variable.push(letter.to_ascii_uppercase());
+    }
+    variable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::variable;
+
+    #[test]
+    fn variables_are_the_parameters_in_upper_case() {
+        let pairs = [
+            ("DomainName", "DOMAIN_NAME"),
+            ("AppConfigEnv", "APP_CONFIG_ENV"),
+            ("AppConfigExtensionLayerArn", "APP_CONFIG_EXTENSION_LAYER_ARN"),
+            ("BackupBucketName", "BACKUP_BUCKET_NAME"),
+            ("UserPoolDeletionProtection", "USER_POOL_DELETION_PROTECTION"),
+        ];
+        for (parameter, expected) in pairs {
+            assert_eq!(variable(parameter), expected);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! DynamoDB: the embedded engine, and the calls it lacks.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use axum::body::Body;
+use axum::http::Response;
+use dynoxide::Database;
+use dynoxide::errors::DynoxideError;
+use serde_json::{Value, json};
+
+use super::{State, response};
+
+/// The tables.
+pub(crate) struct Tables {
+    engine: Database,
+    /// Tables with point-in-time recovery.
+    pub(crate) recovery: BTreeSet<String>,
+    /// States shown instead of the engine's, one a look.
+    pub(crate) states: BTreeMap<String, VecDeque<&'static str>>,
+    /// States shown of every index, one a look.
+    pub(crate) index_states: VecDeque<&'static str>,
+    /// Tables whose time to live was changed: a second change within an hour is refused.
+    pub(crate) ttl_changed: BTreeSet<String>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            engine: Database::memory().unwrap(),
+            recovery: BTreeSet::new(),
+            states: BTreeMap::new(),
+            index_states: VecDeque::new(),
+            ttl_changed: BTreeSet::new(),
+        }
+    }
+}
+
+impl Tables {
+    /// One call of the engine.
+    pub(crate) fn call(&self, action: &str, request: Value) -> Result<Value, DynoxideError> {
+        macro_rules! call {
+            ($method:ident) => {
+                self.engine.$method(serde_json::from_value(request).unwrap()).map(|answer| json!(answer))
+            };
+        }
+        match action {
+            "CreateTable" => call!(create_table),
+            "DeleteTable" => call!(delete_table),
+            "DescribeTable" => call!(describe_table),
+            "DescribeTimeToLive" => call!(describe_time_to_live),
+            "GetItem" => call!(get_item),
+            "PutItem" => call!(put_item),
+            "UpdateTable" => call!(update_table),
+            "UpdateTimeToLive" => call!(update_time_to_live),
+            _ => panic!("dynamodb:{action}"),
+        }
+    }
+
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.call("DescribeTable", json!({"TableName": name})).is_ok()
+    }
+
+    /// Makes a table as somebody else would, with an item in it.
+    pub(crate) fn put(&mut self, request: &Value, ttl: Option<&str>, recovery: bool) {
+        let name = request["TableName"].as_str().unwrap().to_owned();
+        self.call("CreateTable", request.clone()).unwrap();
+        if let Some(attribute) = ttl {
+            let specification = json!({"AttributeName": attribute, "Enabled": true});
+            self.call("UpdateTimeToLive", json!({"TableName": name, "TimeToLiveSpecification": specification}))
+                .unwrap();
+        }
+        if recovery {
+            self.recovery.insert(name.clone());
+        }
+        let key = request["KeySchema"][0]["AttributeName"].as_str().unwrap();
+        self.call("PutItem", json!({"TableName": name, "Item": {key: {"S": "kept"}, "data": {"S": "precious"}}}))
+            .unwrap();
+    }
+
+    /// Whether the item that [`Tables::put`] put is still there.
+    pub(crate) fn has_item(&self, name: &str, key: &str) -> bool {
+        let item = self.call("GetItem", json!({"TableName": name, "Key": {key: {"S": "kept"}}}));
+        item.is_ok_and(|answer| answer["Item"]["data"]["S"] == "precious")
+    }
+
+    /// What matters of a table.
+    pub(crate) fn summary(&self, name: &str) -> Option<Value> {
+        let table = self.call("DescribeTable", json!({"TableName": name})).ok()?;
+        let ttl = self.call("DescribeTimeToLive", json!({"TableName": name})).unwrap();
+        let table = &table["Table"];
+        let indexes = table["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
+        Some(json!({
+            "billing": table["BillingModeSummary"]["BillingMode"],
+            "indexes": indexes.iter().map(|index| index["IndexName"].clone()).collect::<Vec<_>>(),
+            "protection": table["DeletionProtectionEnabled"] == true,
+            "ttl": ttl["TimeToLiveDescription"]["AttributeName"],
+            "recovery": self.recovery.contains(name),
+        }))
+    }
+}
+
+/// A call of the program. Amazon DynamoDB API Reference: DescribeContinuousBackups; the rest is the engine's.
+pub(crate) fn answer(state: &mut State, action: &str, body: &[u8]) -> Response<Body> {
+    let kind = "application/x-amz-json-1.0";
+    if let Some((code, message)) = state.call(format!("dynamodb:{action}")) {
+        return response(400, kind, json!({"__type": code, "message": message}).to_string());
+    }
+    let request: Value = serde_json::from_slice(body).unwrap();
+    let name = request["TableName"].as_str().unwrap().to_owned();
+    let tables = &mut state.tables;
+    if action == "DescribeContinuousBackups" {
+        let status = if tables.recovery.contains(&name) { "ENABLED" } else { "DISABLED" };
+        let recovery = json!({"PointInTimeRecoveryStatus": status});
+        let description = json!({"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery});
+        return response(200, kind, json!({"ContinuousBackupsDescription": description}).to_string());
+    }
+    match tables.call(action, request) {
+        Ok(mut answer) => {
+            if action == "DescribeTable" {
+                let states = tables.states.get_mut(&name);
+                if let Some(status) = states.and_then(VecDeque::pop_front) {
+                    answer["Table"]["TableStatus"] = json!(status);
+                }
+                if let Some(indexes) = answer["Table"]["GlobalSecondaryIndexes"].as_array_mut()
+                    && let Some(status) = tables.index_states.pop_front()
+                {
+                    indexes.iter_mut().for_each(|index| index["IndexStatus"] = json!(status));
+                }
+            }
+            if action == "DeleteTable" {
+                tables.recovery.remove(&name);
+            }
+            response(200, kind, answer.to_string())
+        }
+        Err(error) => response(error.status_code(), kind, error.to_json()),
+    }
+}

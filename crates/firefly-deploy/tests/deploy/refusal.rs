@@ -1,0 +1,237 @@
+//! What `data` refuses before it touches anything.
+
+use serde_json::{Value, json};
+
+use crate::cloud::Cloud;
+use crate::{
+    DEVICES, DEVICES_STACK, KEYS, assert_devices_deployed, deploy, index, new_devices, old_devices, old_keys, plan,
+    template,
+};
+
+/// Fails unless `data` and its plan are refused with a text, in one line, and nothing is changed.
+async fn assert_refused(cloud: &Cloud, name: &str, expected: &str) {
+    let error = deploy(cloud, name).await.unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}\n{expected}");
+    assert!(!error.contains('\n'), "{error}");
+    let planned = plan(cloud, name).await.unwrap_err().to_string();
+    assert_eq!(planned, error);
+    assert_eq!(cloud.changes(), [""; 0], "{error}");
+}
+
+async fn assert_table_refused(table: &Value, ttl: Option<&str>, expected: &str) {
+    let cloud = Cloud::start().await;
+    cloud.state().tables.put(table, ttl, false);
+    let name = if table["TableName"] == KEYS { "dynamodb-registration-keys" } else { "dynamodb-devices" };
+    assert_refused(&cloud, name, expected).await;
+    // Whatever the stack's state: the plan would come to the table.
+    if name == "dynamodb-devices" {
+        cloud.state().put_stack(DEVICES_STACK, "ROLLBACK_COMPLETE", template(name), "DELETE_SKIPPED");
+        assert_refused(&cloud, name, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn other_keys() {
+    let mut table = old_devices();
+    table["AttributeDefinitions"][0]["AttributeName"] = json!("id");
+    table["KeySchema"][0]["AttributeName"] = json!("id");
+    assert_table_refused(
+        &table,
+        None,
+        "the table firefly-devices cannot be adopted: its keys are id (S, HASH), the template's uuid (S, HASH); correct \
+         that and run again, nothing was changed",
+    )
+    .await;
+
+    let mut table = old_devices();
+    table["AttributeDefinitions"].as_array_mut().unwrap().push(json!({"AttributeName": "at", "AttributeType": "N"}));
+    table["KeySchema"].as_array_mut().unwrap().push(json!({"AttributeName": "at", "KeyType": "RANGE"}));
+    let cloud = Cloud::start().await;
+    cloud.state().tables.call("CreateTable", table).unwrap();
+    assert_refused(&cloud, "dynamodb-devices", "its keys are at (N, RANGE) and uuid (S, HASH)").await;
+}
+
+#[tokio::test]
+async fn other_key_types() {
+    let mut table = old_devices();
+    table["AttributeDefinitions"][0]["AttributeType"] = json!("B");
+    let cloud = Cloud::start().await;
+    cloud.state().tables.call("CreateTable", table).unwrap();
+    assert_refused(&cloud, "dynamodb-devices", "its keys are uuid (B, HASH), the template's uuid (S, HASH)").await;
+}
+
+#[tokio::test]
+async fn other_local_indexes() {
+    let mut table = old_devices();
+    for (name, kind) in [("at", "N"), ("by", "S")] {
+        table["AttributeDefinitions"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"AttributeName": name, "AttributeType": kind}));
+    }
+    table["KeySchema"].as_array_mut().unwrap().push(json!({"AttributeName": "at", "KeyType": "RANGE"}));
+    table["LocalSecondaryIndexes"] = json!([{
+        "IndexName": "by-index",
+        "KeySchema": [{"AttributeName": "uuid", "KeyType": "HASH"}, {"AttributeName": "by", "KeyType": "RANGE"}],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }]);
+    let cloud = Cloud::start().await;
+    cloud.state().tables.call("CreateTable", table).unwrap();
+    // A local index needs a sort key, which is refused first.
+    assert_refused(&cloud, "dynamodb-devices", "cannot be adopted: its keys are").await;
+}
+
+#[tokio::test]
+async fn an_index_of_the_same_name_with_other_keys_or_projection() {
+    let mut table = new_devices();
+    table["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] = json!("KEYS_ONLY");
+    assert_table_refused(
+        &table,
+        None,
+        "its index product_hex-index has product_hex (S, HASH), projection KEYS_ONLY, the template's product_hex (S, \
+         HASH), projection ALL",
+    )
+    .await;
+
+    let mut table = new_devices();
+    table["GlobalSecondaryIndexes"] = json!([index("product_hex-index", "device_class")]);
+    table["AttributeDefinitions"][0]["AttributeName"] = json!("device_class");
+    assert_table_refused(&table, None, "its index product_hex-index has device_class (S, HASH)").await;
+}
+
+#[tokio::test]
+async fn time_to_live_on_another_attribute() {
+    assert_table_refused(&old_keys(), Some("expires"), "its time to live is the attribute expires, the template's ttl")
+        .await;
+    assert_table_refused(&old_devices(), Some("ttl"), "its time to live is the attribute ttl, the template has none")
+        .await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_active() {
+    for state in ["ARCHIVED", "ARCHIVING", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"] {
+        let cloud = Cloud::start().await;
+        cloud.state().tables.put(&old_devices(), None, false);
+        cloud.state().tables.states.insert(DEVICES.to_owned(), [state; 4].into());
+        assert_refused(&cloud, "dynamodb-devices", &format!("it is {state}, not ACTIVE")).await;
+    }
+    // One that is being changed is waited for, to the limit.
+    let cloud = Cloud::start().await;
+    cloud.state().tables.put(&old_devices(), None, false);
+    cloud.state().tables.states.insert(DEVICES.to_owned(), ["UPDATING"; 40].into());
+    let error = deploy(&cloud, "dynamodb-devices").await.unwrap_err().to_string();
+    assert!(error.contains("was still busy after 0 minutes (table firefly-devices is UPDATING)"), "{error}");
+    assert_eq!(cloud.changes(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_table_of_another_stack() {
+    let cloud = Cloud::start().await;
+    cloud.state().tables.put(&old_devices(), None, false);
+    cloud.state().put_stack(
+        "firefly-DevicesTable-1ABC",
+        "CREATE_COMPLETE",
+        template("dynamodb-devices"),
+        "CREATE_COMPLETE",
+    );
+    let expected = "the table firefly-devices belongs to the stack firefly-DevicesTable-1ABC: delete that stack, keeping \
+                    the table, and run again";
+    assert_refused(&cloud, "dynamodb-devices", expected).await;
+    for status in ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "UPDATE_COMPLETE"] {
+        let cloud = Cloud::start().await;
+        cloud.state().tables.put(&old_devices(), None, false);
+        cloud.state().put_stack(
+            "firefly-DevicesTable-1ABC",
+            "CREATE_COMPLETE",
+            template("dynamodb-devices"),
+            "CREATE_COMPLETE",
+        );
+        cloud.state().put_stack(DEVICES_STACK, status, "", "");
+        assert_refused(&cloud, "dynamodb-devices", expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_state_nobody_knows() {
+    let cloud = Cloud::start().await;
+    cloud.state().put_stack(DEVICES_STACK, "PONDERING", "", "");
+    assert_refused(&cloud, "dynamodb-devices", "is PONDERING, which firefly-deploy does not know").await;
+}
+
+#[tokio::test]
+async fn a_change_that_cloudformation_refuses_gives_its_reasons() {
+    let cloud = Cloud::start().await;
+    cloud.state().tables.put(&old_devices(), None, false);
+    cloud.state().refuse_change = Some((
+        "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck].",
+        "Resource of type 'AWS::DynamoDB::Table' with identifier 'firefly-devices' already exists.",
+    ));
+    let error = deploy(&cloud, "dynamodb-devices").await.unwrap_err().to_string();
+    assert!(error.contains("EarlyValidation::ResourceExistenceCheck]."), "{error}");
+    assert!(error.contains("DevicesTable: Resource of type 'AWS::DynamoDB::Table'"), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+    // The shell it left is mended by the next run.
+    deploy(&cloud, "dynamodb-devices").await.unwrap();
+    assert_devices_deployed(&cloud);
+}
+
+#[tokio::test]
+async fn a_change_refused_without_validation_gives_its_reason_even_so() {
+    let cloud = Cloud::start().await;
+    cloud.state().refuse_change = Some(("Template error", ""));
+    cloud.state().refuse.insert("cloudformation:DescribeEvents", ("AccessDenied", "not authorized"));
+    let error = deploy(&cloud, "dynamodb-devices").await.unwrap_err().to_string();
+    assert!(error.contains("was refused: Template error; cloudformation:DescribeEvents: not authorized"), "{error}");
+}
+
+#[tokio::test]
+async fn a_change_that_would_replace_the_table_is_not_made() {
+    let cloud = Cloud::start().await;
+    cloud.state().tables.put(&new_devices(), None, true);
+    // The stack believes that its table has another key.
+    let text = template("dynamodb-devices").replace("uuid\n          KeyType", "product_hex\n          KeyType");
+    cloud.state().put_stack(DEVICES_STACK, "UPDATE_COMPLETE", &text, "UPDATE_COMPLETE");
+    let error = deploy(&cloud, "dynamodb-devices").await.unwrap_err().to_string();
+    assert!(error.contains("CloudFormation would replace DevicesTable, which holds data"), "{error}");
+    assert!(!cloud.changes().iter().any(|call| call.ends_with("ExecuteChangeSet")));
+    assert!(cloud.state().change_sets.is_empty());
+}
+
+#[tokio::test]
+async fn what_aws_refuses_is_one_line_that_says_what_to_do() {
+    let cases = [
+        (
+            "cloudformation:DescribeStacks",
+            ("ExpiredToken", "The security token included in the request is expired"),
+            "cloudformation:DescribeStacks: The security token included in the request is expired (ExpiredToken); the \
+             credentials have expired: get new ones and run again",
+        ),
+        (
+            "dynamodb:DescribeTable",
+            ("UnrecognizedClientException", "The security token included in the request is invalid."),
+            "dynamodb:DescribeTable: The security token included in the request is invalid. \
+             (UnrecognizedClientException); AWS does not know these credentials: check AWS_ACCESS_KEY_ID and its secret",
+        ),
+        (
+            "cloudformation:CreateChangeSet",
+            ("AccessDenied", "User: arn:aws:iam::123456789012:user/x is not authorized\nto perform: it"),
+            "cloudformation:CreateChangeSet: User: arn:aws:iam::123456789012:user/x is not authorized to perform: it \
+             (AccessDenied); use a role that may do it, such as the one the stack firefly-bootstrap makes",
+        ),
+        (
+            "cloudformation:ExecuteChangeSet",
+            ("Throttling", "Rate exceeded"),
+            "cloudformation:ExecuteChangeSet: Rate exceeded (Throttling); run again in a minute",
+        ),
+    ];
+    for (call, refusal, expected) in cases {
+        let cloud = Cloud::start().await;
+        cloud.state().refuse.insert(call, refusal);
+        let error = deploy(&cloud, "dynamodb-devices").await.unwrap_err().to_string();
+        assert_eq!(error, expected);
+        // The next run, with what was wrong put right, mends what this one has left.
+        cloud.state().refuse.clear();
+        deploy(&cloud, "dynamodb-devices").await.unwrap();
+        assert_devices_deployed(&cloud);
+    }
+}

@@ -1,0 +1,254 @@
+//! The cloud as a controller sees it: five operations, each judged as the firmware judges the answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use firefly_core::envelope;
+use firefly_core::registration::RegistrationKey;
+
+use crate::connection::{Origin, Request, TransportError, UrlError};
+use crate::identity::{Identity, SignedHeaders};
+use crate::registration::registration_body;
+use crate::response::Response;
+
+/// How long the firmware waits for the answer to an upload or a restore.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the firmware waits for the answer to a delete.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the firmware waits for any other answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A controller's HTTP client: one connection per request, no retries, no redirects.
+#[derive(Clone)]
+pub struct Client {
+    origin: Arc<Origin>,
+}
+
+impl Client {
+    /// A client of the cloud at this URL, which may have a path in front of the routes.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] when the URL is not `http://` or `https://` with a host and nothing behind the path.
+    pub fn new(url: &str) -> Result<Self, UrlError> {
+        Ok(Self { origin: Arc::new(Origin::parse(url)?) })
+    }
+
+    /// Sends any request, with headers as they are given.
+    ///
+    /// `User-Agent`, `Host` and, for a body (an empty one included), `Content-Length` are added unless `headers`
+    /// names them; nothing else is. `path` starts with a slash and may have a query.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when there is no answer within 30 s, or a header cannot be sent.
+    pub async fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(N, V)],
+        body: Option<&[u8]>,
+    ) -> Result<Response, TransportError> {
+        self.send(method, path, headers, body, BACKUP_TIMEOUT).await
+    }
+
+    async fn send<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(N, V)],
+        body: Option<&[u8]>,
+        timeout: Duration,
+    ) -> Result<Response, TransportError> {
+        let headers = headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        let request = Request { method, path, headers, body };
+        self.origin.exchange(&request, timeout).await
+    }
+
+    /// `POST /devices/register` with a one-time key. Only a 204 is a success.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when there is no answer.
+    pub async fn register(
+        &self,
+        identity: &Identity,
+        key: &RegistrationKey,
+    ) -> Result<Answer<Registration>, TransportError> {
+        let headers = [("X-Registration-Key", key.as_str()), ("Content-Type", "application/json")];
+        let body = registration_body(identity);
+        let response = self.send("POST", "/devices/register", &headers, Some(&body), TIMEOUT).await?;
+        Ok(Answer::judged(response, |response| match response.status {
+            204 => Registration::Registered,
+            _ => Registration::Refused,
+        }))
+    }
+
+    /// `GET /devices/{uuid}/registration`, the firmware's check at boot.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when there is no answer.
+    pub async fn status(&self, signed: &SignedHeaders) -> Result<Answer<Standing>, TransportError> {
+        let path = format!("/devices/{}/registration", signed.device());
+        let response = self.send("GET", &path, &signed.pairs(), None, TIMEOUT).await?;
+        Ok(Answer::judged(response, |response| match response.status {
+            200 => Standing::Registered,
+            404 => Standing::NotRegistered,
+            _ => Standing::Refused,
+        }))
+    }
+
+    /// `POST /devices/{uuid}/backup` of an envelope, with the `ETag` header [`etag`](crate::etag) makes, if given.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when there is no answer; whether the envelope was stored is then unknown.
+    pub async fn upload(
+        &self,
+        signed: &SignedHeaders,
+        envelope: &[u8],
+        etag: Option<&str>,
+    ) -> Result<Answer<Upload>, TransportError> {
+        let mut headers = signed.pairs().to_vec();
+        headers.push(("Content-Type", "application/octet-stream"));
+        headers.extend(etag.map(|etag| ("ETag", etag)));
+        let response = self.send("POST", &backup_path(signed), &headers, Some(envelope), BACKUP_TIMEOUT).await?;
+        Ok(Answer::judged(response, |response| match response.status {
+            200 | 204 | 304 => Upload::Stored,
+            _ => Upload::Refused,
+        }))
+    }
+
+    /// `GET /devices/{uuid}/backup`. The envelope is not opened: see [`Identity::open`].
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when there is no answer.
+    pub async fn restore(&self, signed: &SignedHeaders) -> Result<Answer<Restore>, TransportError> {
+        let response = self.send("GET", &backup_path(signed), &signed.pairs(), None, BACKUP_TIMEOUT).await?;
+        Ok(Answer::judged(response, |response| match response.status {
+            200 => unusable(response).map_or_else(|| Restore::Restored(response.body.clone()), Restore::Unusable),
+            404 => Restore::NoBackup,
+            _ => Restore::Refused,
+        }))
+    }
+
+    /// `DELETE /devices/{uuid}/backup`.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when there is no answer.
+    pub async fn delete(&self, signed: &SignedHeaders) -> Result<Answer<Deletion>, TransportError> {
+        let response = self.send("DELETE", &backup_path(signed), &signed.pairs(), None, DELETE_TIMEOUT).await?;
+        Ok(Answer::judged(response, |response| match response.status {
+            200 | 204 => Deletion::Deleted,
+            404 => Deletion::NotFound,
+            _ => Deletion::Refused,
+        }))
+    }
+}
+
+/// Shows the URL.
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Client({})", self.origin)
+    }
+}
+
+/// The URL, with its port.
+impl fmt::Display for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.fmt(formatter)
+    }
+}
+
+fn backup_path(signed: &SignedHeaders) -> String {
+    format!("/devices/{}/backup", signed.device())
+}
+
+/// What keeps the firmware from taking the body of a 200 as an envelope.
+fn unusable(response: &Response) -> Option<&'static str> {
+    let coded = |name| response.header(name).is_some();
+    if coded("transfer-encoding") || coded("content-encoding") {
+        return Some("it is encoded, which a controller cannot undo");
+    }
+    if response.header("content-length").is_none() {
+        return Some("it has no Content-Length");
+    }
+    match response.body.len() {
+        0 => Some("it is empty"),
+        length if length > envelope::MAX_LENGTH => Some("it is longer than any envelope"),
+        _ => None,
+    }
+}
+
+/// An answer of the cloud and what it means to a controller.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    /// What the firmware makes of the answer.
+    pub outcome: T,
+    /// The answer itself: status, headers, body, message.
+    pub response: Response,
+}
+
+impl<T> Answer<T> {
+    fn judged(response: Response, judge: impl FnOnce(&Response) -> T) -> Self {
+        Self { outcome: judge(&response), response }
+    }
+}
+
+/// What a register request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// 204: this device is registered with this key.
+    Registered,
+    /// Anything else.
+    Refused,
+}
+
+/// What the check at boot came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// 200: the cloud knows this device.
+    Registered,
+    /// 404: the cloud does not know this device, which is no error.
+    NotRegistered,
+    /// Anything else.
+    Refused,
+}
+
+/// What an upload came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// 200, 204 or 304: the cloud holds this backup.
+    Stored,
+    /// Anything else.
+    Refused,
+}
+
+/// What a restore came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// 200 with a body the firmware takes: the envelope, unopened.
+    Restored(Bytes),
+    /// 404: nothing is stored, which is no error.
+    NoBackup,
+    /// 200 with a body the firmware refuses, and why.
+    Unusable(&'static str),
+    /// Anything else.
+    Refused,
+}
+
+/// What a delete came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// 200 or 204: nothing is stored any more.
+    Deleted,
+    /// 404.
+    NotFound,
+    /// Anything else.
+    Refused,
+}

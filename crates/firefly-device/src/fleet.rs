@@ -1,0 +1,277 @@
+//! Many simulated controllers at once: they register, upload, and check what they get back.
+
+mod report;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firefly_core::device::ProductHex;
+use firefly_core::registration::RegistrationKey;
+use firefly_core::time::UnixSeconds;
+use futures::{StreamExt as _, future, stream};
+use rand::rngs::StdRng;
+use rand::{CryptoRng, Rng as _, SeedableRng as _};
+use tokio::time::Instant;
+
+pub use report::{Phase, PhaseReport, Report};
+use report::{Sample, Verdict};
+
+use crate::backup::etag;
+use crate::client::{Answer, Client, Registration, Restore, Upload};
+use crate::connection::TransportError;
+use crate::identity::{Identity, random_nonce};
+
+/// What a fleet is to do.
+#[derive(Clone)]
+pub struct Plan {
+    /// How many controllers.
+    pub devices: usize,
+    /// What they all are.
+    pub product_hex: ProductHex,
+    /// The JSON Web Token with which registration keys are minted.
+    pub token: String,
+    /// Rounds of uploads; a round starts when the one before has ended.
+    pub uploads: usize,
+    /// Bytes of plaintext per upload, random, at most 524 288.
+    pub size: usize,
+    /// Uploads started per second; without it each as soon as `concurrency` lets it.
+    pub rate: Option<f64>,
+    /// Most connections at a time.
+    pub concurrency: NonZeroUsize,
+    /// Whether every device restores in the end and compares.
+    pub verify: bool,
+}
+
+/// A registered controller, and the ETags of what the cloud may hold for it.
+struct Member {
+    identity: Arc<Identity>,
+    /// The last acknowledged upload, and any after it whose answer was no success.
+    candidates: Vec<String>,
+    acknowledged: bool,
+}
+
+/// Runs a fleet to its end, whatever fails. `progress` gets the phase, how much of it is done, and how much it is.
+///
+/// Memory is bounded by some hundred bytes per device and request, and some copies of a body per connection.
+pub async fn run<R: CryptoRng>(
+    client: &Client,
+    plan: &Plan,
+    clock: fn() -> UnixSeconds,
+    rng: &mut R,
+    mut progress: impl FnMut(Phase, usize, usize),
+) -> Report {
+    let mut fleet = Fleet { client, plan, clock, rng, progress: &mut progress, report: Report::default() };
+    let mut members = fleet.enlist().await;
+    for round in 0..plan.uploads {
+        fleet.upload(&mut members, round).await;
+    }
+    if plan.verify {
+        members.retain(|member| member.acknowledged);
+        fleet.verify(members).await;
+    }
+    fleet.report
+}
+
+struct Fleet<'a, R> {
+    client: &'a Client,
+    plan: &'a Plan,
+    clock: fn() -> UnixSeconds,
+    rng: &'a mut R,
+    progress: &'a mut dyn FnMut(Phase, usize, usize),
+    report: Report,
+}
+
+impl<R: CryptoRng> Fleet<'_, R> {
+    /// Mints a key for each device and registers it; returns those that are registered.
+    async fn enlist(&mut self) -> Vec<Member> {
+        let plan = self.plan;
+        let product_hex = plan.product_hex;
+        let authorization = Arc::new(format!("Bearer {}", plan.token));
+        let mut members = Vec::new();
+        let mut done = 0;
+        let started = Instant::now();
+        let start = |_| {
+            let (client, authorization) = (self.client.clone(), Arc::clone(&authorization));
+            let mut rng = StdRng::from_rng(self.rng);
+            async move {
+                let (key, minted) = mint(&client, &authorization).await;
+                let Some(key) = key else {
+                    return (minted, None, None);
+                };
+                let identity = Identity::generate(product_hex, &mut rng);
+                let begun = Instant::now();
+                let answer = client.register(&identity, &key).await;
+                let verdict = judge(answer, |outcome| *outcome == Registration::Registered);
+                let identity = verdict.succeeded().then_some(identity);
+                (minted, Some(verdict.took(begun.elapsed())), identity)
+            }
+        };
+        let finish = |_, (minted, registered, identity): (_, Option<Sample>, Option<Identity>)| {
+            self.report.add(Phase::Mint, minted);
+            if let Some(registered) = registered {
+                self.report.add(Phase::Register, registered);
+            }
+            members.extend(identity.map(|identity| Member {
+                identity: Arc::new(identity),
+                candidates: Vec::new(),
+                acknowledged: false,
+            }));
+            done += 1;
+            (self.progress)(Phase::Register, done, plan.devices);
+        };
+        drive(plan.devices, plan.concurrency, None, start, finish).await;
+        self.report.lasted(Phase::Mint, started.elapsed());
+        self.report.lasted(Phase::Register, started.elapsed());
+        members
+    }
+
+    /// One upload of every device.
+    async fn upload(&mut self, members: &mut [Member], round: usize) {
+        let (plan, clock, total) = (self.plan, self.clock, members.len());
+        let identities: Vec<_> = members.iter().map(|member| Arc::clone(&member.identity)).collect();
+        let size = plan.size;
+        let mut done = round * total;
+        let started = Instant::now();
+        let start = |index: usize| {
+            let (client, identity) = (self.client.clone(), Arc::clone(&identities[index]));
+            let mut rng = StdRng::from_rng(self.rng);
+            async move {
+                let mut plaintext = vec![0; size];
+                rng.fill_bytes(&mut plaintext);
+                let mut gcm_nonce = [0; 12];
+                rng.fill_bytes(&mut gcm_nonce);
+                let tag = etag(&plaintext);
+                let envelope = match identity.seal(&plaintext, &gcm_nonce) {
+                    Ok(envelope) => envelope,
+                    Err(error) => {
+                        let verdict = Verdict::Unanswered(error.to_string());
+                        return (tag, verdict.took(Duration::ZERO));
+                    }
+                };
+                let signed = identity.sign(&random_nonce(&mut rng), clock());
+                let begun = Instant::now();
+                let answer = client.upload(&signed, &envelope, Some(&tag)).await;
+                let verdict = judge(answer, |outcome| *outcome == Upload::Stored);
+                (tag, verdict.took(begun.elapsed()))
+            }
+        };
+        let finish = |index: usize, (tag, sample): (String, Sample)| {
+            let member = &mut members[index];
+            if sample.succeeded() {
+                member.candidates.clear();
+                member.acknowledged = true;
+            }
+            member.candidates.push(tag);
+            self.report.add(Phase::Upload, sample);
+            done += 1;
+            (self.progress)(Phase::Upload, done, plan.uploads * total);
+        };
+        drive(total, plan.concurrency, plan.rate, start, finish).await;
+        self.report.lasted(Phase::Upload, started.elapsed());
+    }
+
+    /// One restore of every device, compared with what it uploaded.
+    async fn verify(&mut self, members: Vec<Member>) {
+        let (clock, total) = (self.clock, members.len());
+        let members = Arc::new(members);
+        let mut done = 0;
+        let started = Instant::now();
+        let start = |index: usize| {
+            let (client, members) = (self.client.clone(), Arc::clone(&members));
+            let mut rng = StdRng::from_rng(self.rng);
+            async move {
+                let member = &members[index];
+                let signed = member.identity.sign(&random_nonce(&mut rng), clock());
+                let begun = Instant::now();
+                let answer = client.restore(&signed).await;
+                let took = begun.elapsed();
+                let verdict = judge(answer, |outcome| match outcome {
+                    Restore::Restored(envelope) => member
+                        .identity
+                        .open(envelope)
+                        .is_ok_and(|plaintext| member.candidates.contains(&etag(&plaintext))),
+                    _ => false,
+                });
+                verdict.took(took)
+            }
+        };
+        let finish = |_, sample| {
+            self.report.add(Phase::Verify, sample);
+            done += 1;
+            (self.progress)(Phase::Verify, done, total);
+        };
+        drive(total, self.plan.concurrency, None, start, finish).await;
+        self.report.lasted(Phase::Verify, started.elapsed());
+    }
+}
+
+/// `POST /registration-keys` as a signed-in user.
+async fn mint(client: &Client, authorization: &str) -> (Option<RegistrationKey>, Sample) {
+    let begun = Instant::now();
+    let headers = [("Authorization", authorization)];
+    let answer = client.request("POST", "/registration-keys", &headers, Some(b"")).await;
+    let mut key = None;
+    let verdict = match answer {
+        Err(error) => Verdict::Unanswered(error.to_string()),
+        Ok(response) => {
+            key = response.member("key").and_then(|key| key.parse().ok());
+            match (response.status, &key) {
+                (201, Some(_)) => Verdict::Succeeded(201),
+                (status, _) => {
+                    key = None;
+                    Verdict::Refused(status, response.message().unwrap_or_default())
+                }
+            }
+        }
+    };
+    (key, verdict.took(begun.elapsed()))
+}
+
+fn judge<T>(answer: Result<Answer<T>, TransportError>, succeeded: impl FnOnce(&T) -> bool) -> Verdict {
+    match answer {
+        Err(error) => Verdict::Unanswered(error.to_string()),
+        Ok(answer) if succeeded(&answer.outcome) => Verdict::Succeeded(answer.response.status),
+        Ok(answer) => {
+            let message = answer.response.message();
+            let message = message.unwrap_or_else(|| "with a body that is not the right one".to_owned());
+            Verdict::Refused(answer.response.status, message)
+        }
+    }
+}
+
+/// Starts `total` tasks, in order, at most `concurrency` at a time and at most `rate` a second; hands each result
+/// over with the number of its task as they end.
+async fn drive<F>(
+    total: usize,
+    concurrency: NonZeroUsize,
+    rate: Option<f64>,
+    mut start: impl FnMut(usize) -> F,
+    mut finish: impl FnMut(usize, F::Output),
+) where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let begun = Instant::now();
+    stream::iter(0..total)
+        .then(async |index| {
+            if let Some(rate) = rate {
+                let offset = Duration::try_from_secs_f64(index as f64 / rate);
+                tokio::time::sleep_until(begun + offset.unwrap_or(Duration::MAX / 4)).await;
+            }
+            index
+        })
+        .map(|index| {
+            let task = tokio::spawn(start(index));
+            async move { (index, task.await) }
+        })
+        .buffer_unordered(concurrency.get())
+        .for_each(|(index, result)| {
+            match result {
+                Ok(output) => finish(index, output),
+                // Nothing cancels these tasks: an error is a panic, and goes on as one.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+            future::ready(())
+        })
+        .await;
+}

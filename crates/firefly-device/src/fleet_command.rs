@@ -1,0 +1,55 @@
+//! The command `fleet`: a progress bar while it runs, then the table.
+
+use firefly_core::time::UnixSeconds;
+use firefly_device::{Client, fleet};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::rngs::StdRng;
+
+use crate::commands::print;
+use crate::options;
+use crate::verdict::Failure;
+
+pub(crate) async fn run(
+    client: &Client,
+    options: options::Fleet,
+    clock: fn() -> UnixSeconds,
+    rng: &mut StdRng,
+) -> Result<(), Failure> {
+    let plan = fleet::Plan {
+        devices: options.devices.get(),
+        product_hex: options.product_hex,
+        token: options.token,
+        uploads: options.uploads,
+        size: options.size,
+        rate: options.rate,
+        concurrency: options.concurrency,
+        verify: options.verify,
+    };
+    let bar = progress_bar();
+    let mut shown = None;
+    let report = fleet::run(client, &plan, clock, rng, |phase, done, total| {
+        if shown.replace(phase) != Some(phase) {
+            bar.reset();
+            bar.set_message(phase.to_string());
+        }
+        bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
+        bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    })
+    .await;
+    bar.finish_and_clear();
+    print(report.to_string())?;
+    match report.failed() {
+        0 => Ok(()),
+        failed => Err(Failure::Failed(format!("{failed} requests failed; causes are below the table"))),
+    }
+}
+
+/// On standard error, and only if that is a terminal.
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    let template = "{msg:8} {wide_bar} {pos}/{len} {per_sec} {elapsed}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,130 @@
+//! The embedded DynamoDB: an engine on SQLite behind DynamoDB's own protocol.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::TimeToLiveSpecification;
+use dynoxide::{Database, server};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::template::TableTemplate;
+
+/// How often expired items are deleted.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+/// Threads that work on the database. They wait for one lock, so the gateway's own threads must not be among them.
+const THREADS: usize = 2;
+
+/// Why the engine does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoDbError {
+    /// The database file cannot be opened.
+    #[error("cannot open the database {path}: {cause}; move it away to start anew")]
+    Open {
+        /// The file.
+        path: String,
+        /// What the engine says.
+        cause: String,
+    },
+    /// The engine cannot be started.
+    #[error("cannot start the embedded DynamoDB: {0}")]
+    Start(#[from] std::io::Error),
+    /// A table cannot be made.
+    #[error("cannot create the table {table}: {cause}")]
+    Table {
+        /// The table.
+        table: String,
+        /// What the engine says.
+        cause: String,
+    },
+}
+
+/// A running engine.
+pub(crate) struct Engine {
+    thread: thread::JoinHandle<()>,
+}
+
+impl Engine {
+    /// Opens the database and serves it on `listener` until `stop` is set.
+    pub(crate) fn start(
+        path: &Path,
+        listener: std::net::TcpListener,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Self, DynamoDbError> {
+        let path = path.display().to_string();
+        let database = Database::new(&path).map_err(|error| DynamoDbError::Open { path, cause: error.to_string() })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("dynamodb")
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
+            let sweeper = runtime.spawn(sweep(database.clone()));
+            let stopped = async move {
+                // A sender that is gone stops the engine, too.
+                let _ = stop.wait_for(|stop| *stop).await;
+            };
+            let served = runtime.block_on(server::serve_with_shutdown(listener, database, stopped));
+            sweeper.abort();
+            if let Err(cause) = served {
+                tracing::error!(cause, "the embedded DynamoDB has ended");
+            }
+        })?;
+        Ok(Self { thread })
+    }
+
+    /// Waits until the engine has stopped and the database is closed.
+    pub(crate) async fn stopped(self) {
+        // A panic of the engine has been reported by its thread.
+        let _ = tokio::task::spawn_blocking(move || self.thread.join()).await;
+    }
+}
+
+/// Deletes expired items, which the engine only marks.
+async fn sweep(database: Database) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        interval.tick().await;
+        let database = database.clone();
+        let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+        if let Ok(Err(error)) = swept {
+            tracing::error!(cause = %error, "expired items could not be deleted");
+        }
+    }
+}
+
+/// Makes a table as its template defines it, where it is missing.
+pub(crate) async fn create_table(client: &Client, template: &TableTemplate) -> Result<(), DynamoDbError> {
+    let table = template.name.as_str();
+    let failed = |cause: String| DynamoDbError::Table { table: table.to_owned(), cause };
+    match client.describe_table().table_name(table).send().await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
+        Err(error) => return Err(failed(describe(&error))),
+    }
+    let create = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(template.billing.clone())
+        .set_attribute_definitions(Some(template.attributes.clone()))
+        .set_key_schema(Some(template.key_schema.clone()))
+        .set_global_secondary_indexes(Some(template.indexes.clone()).filter(|indexes| !indexes.is_empty()));
+    create.send().await.map_err(|error| failed(describe(&error)))?;
+    if let Some(attribute) = &template.ttl_attribute {
+        let specification = TimeToLiveSpecification::builder().enabled(true).attribute_name(attribute).build();
+        let specification = specification.map_err(|error| failed(error.to_string()))?;
+        let update = client.update_time_to_live().table_name(table).time_to_live_specification(specification);
+        update.send().await.map_err(|error| failed(describe(&error)))?;
+    }
+    Ok(())
+}
+
+fn describe(error: &(impl std::error::Error + 'static)) -> String {
+    aws_sdk_dynamodb::error::DisplayErrorContext(error).to_string()
+}

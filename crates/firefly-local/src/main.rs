@@ -1,0 +1,258 @@
+//! `firefly-local`: the whole FireFly Cloud on one machine.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Parser, Subcommand};
+use firefly_local::jwt::{DeveloperIssuer, Identity};
+use firefly_local::{Cloud, Data, Options, TokenIssuer, create_private};
+use firefly_service::UnixSeconds;
+use firefly_service::log::{self, LogLevel};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long a developer token is good for, in seconds.
+const TOKEN_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
+/// The user that a token is for unless another is named.
+const DEVELOPER_SUB: &str = "developer";
+/// The user's e-mail address unless another is given.
+const DEVELOPER_EMAIL: &str = "developer@firefly.local";
+
+/// Runs the whole FireFly Cloud on this machine: the HTTP API with its functions, DynamoDB, S3 and AppConfig.
+///
+/// Everything listens on the loopback interface. Data are kept in the data directory. Ctrl-C ends it.
+#[derive(Parser)]
+#[command(name = "firefly-local", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints a developer token, alone, on standard output. No running cloud is needed.
+    Token(Token),
+    /// Mints a one-time registration key at a running cloud and prints it, alone, on standard output.
+    Mint(Mint),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Address of the HTTP API; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    listen: String,
+    #[command(flatten)]
+    data_dir: DataDirArg,
+    /// Keep no data: tables and bucket go when the process ends. The signing key stays in the data directory.
+    #[arg(long)]
+    ephemeral: bool,
+    /// Use this DynamoDB instead of the embedded one. Its tables exist; region and credentials come from AWS_REGION,
+    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    dynamodb_endpoint: Option<String>,
+    /// Use this S3 instead of the embedded one. Its bucket exists; region and credentials as for DynamoDB.
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    s3_endpoint: Option<String>,
+    /// Name of the bucket of backups [default: what the templates say].
+    #[arg(long, value_name = "NAME")]
+    backup_bucket: Option<String>,
+    /// Accept the tokens of this OpenID Connect issuer instead of developer tokens: the `iss` they must have.
+    #[arg(long, value_name = "ISSUER", requires = "jwt_audience", requires = "jwt_jwks_url")]
+    jwt_issuer: Option<String>,
+    /// The `aud` those tokens must have, or `client_id` where they have no `aud`.
+    #[arg(long, value_name = "AUDIENCE", requires = "jwt_issuer")]
+    jwt_audience: Option<String>,
+    /// Where the issuer's keys are. Nothing else is fetched.
+    #[arg(long, value_name = "URL", requires = "jwt_issuer", value_parser = http_url)]
+    jwt_jwks_url: Option<String>,
+    /// What is logged, as JSON lines on standard error, besides the functions' own logs, whose level is the file
+    /// appconfig/logging.json in the data directory ({"logging":"INFO"}): ERROR, WARN, INFO (a line per request) or DEBUG.
+    #[arg(long, value_name = "LEVEL", default_value = "WARN")]
+    log_level: LogLevel,
+}
+
+#[derive(Args)]
+struct DataDirArg {
+    /// Directory of the data and of the developer tokens' signing key.
+    #[arg(long, value_name = "DIR", default_value = ".firefly")]
+    data_dir: PathBuf,
+}
+
+#[derive(Args)]
+struct Token {
+    #[command(flatten)]
+    data_dir: DataDirArg,
+    #[command(flatten)]
+    identity: IdentityArgs,
+}
+
+#[derive(Args)]
+struct Mint {
+    /// URL of the running cloud.
+    #[arg(long, env = "FIREFLY_URL", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = http_url)]
+    url: String,
+    #[command(flatten)]
+    data_dir: DataDirArg,
+    #[command(flatten)]
+    identity: IdentityArgs,
+}
+
+#[derive(Args)]
+struct IdentityArgs {
+    /// The user's id, the claim `sub`.
+    #[arg(long, default_value = DEVELOPER_SUB)]
+    sub: String,
+    /// The user's e-mail address.
+    #[arg(long, default_value = DEVELOPER_EMAIL)]
+    email: String,
+    /// A Cognito group of the user, such as super_users; may be given more than once.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let result = match cli.command {
+        None => runtime.block_on(serve(cli.serve)),
+        Some(Command::Token(token)) => developer_token(&token.data_dir.data_dir, token.identity).map(|token| {
+            println!("{token}");
+        }),
+        Some(Command::Mint(args)) => runtime.block_on(mint(args)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
+    eprintln!("firefly-local: {error}");
+    ExitCode::FAILURE
+}
+
+async fn serve(args: Serve) -> Result<(), Failure> {
+    // Nothing else in the process sets a subscriber.
+    let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr, args.log_level));
+    let token_issuer = match (args.jwt_issuer, args.jwt_audience, args.jwt_jwks_url) {
+        (Some(issuer), Some(audience), Some(jwks_url)) => TokenIssuer::External { issuer, audience, jwks_url },
+        _ => TokenIssuer::Developer,
+    };
+    let aws = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    let aws_environment = std::env::vars().filter(|(name, _)| aws.contains(&name.as_str())).collect();
+    let data_dir = args.data_dir.data_dir;
+    let cloud = Cloud::start(Options {
+        listen: args.listen,
+        data_dir: data_dir.clone(),
+        data: if args.ephemeral { Data::Ephemeral } else { Data::Durable },
+        dynamodb_endpoint: args.dynamodb_endpoint,
+        s3_endpoint: args.s3_endpoint,
+        backup_bucket: args.backup_bucket,
+        token_issuer,
+        aws_environment: Some(aws_environment),
+        clock: Arc::new(clock),
+    })
+    .await?;
+    // Listening begins before the cloud is said to run: from then on Ctrl-C ends it in order.
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    // Whoever started it may have closed the output; that is no reason to end.
+    let _ = writeln!(std::io::stdout(), "{}", next_steps(&cloud, &data_dir, args.ephemeral));
+    interrupts.recv().await;
+    eprintln!("firefly-local: stopping");
+    tokio::select! {
+        () = cloud.stop() => {}
+        // A second Ctrl-C waits for no client that keeps a request half sent.
+        _ = interrupts.recv() => {}
+    }
+    Ok(())
+}
+
+/// What to do next, in commands that work when pasted.
+fn next_steps(cloud: &Cloud, data_dir: &Path, ephemeral: bool) -> String {
+    let url = cloud.url();
+    let (dynamodb, s3, bucket) = (cloud.dynamodb_endpoint(), cloud.s3_endpoint(), cloud.bucket());
+    let data = if ephemeral { "until this process ends".to_owned() } else { format!("in {}", data_dir.display()) };
+    let dir = data_dir.display().to_string();
+    let dir = if dir == ".firefly" { String::new() } else { format!(" --data-dir '{dir}'") };
+    let device = format!("cargo run -q -p firefly-device -- --url {url}");
+    let register = match cloud.issuer() {
+        Some(_) => format!("{device} register --key $(cargo run -q -- mint --url {url}{dir})"),
+        None => format!(
+            "{device} register --key KEY    # KEY from POST {url}/registration-keys with a token of your issuer"
+        ),
+    };
+    format!(
+        "FireFly Cloud answers at {url}
+DynamoDB {dynamodb}  S3 {s3}  bucket {bucket}
+Data are kept {data}.
+
+In a second terminal, in this directory:
+
+  {device} new
+  {register}
+  {device} status
+  {device} backup README.md
+  {device} restore restored.md
+
+A developer token, for a user and for a super user:
+
+  cargo run -q -- token{dir}
+  cargo run -q -- token{dir} --group super_users
+
+Ctrl-C ends it."
+    )
+}
+
+async fn mint(args: Mint) -> Result<(), Failure> {
+    // Nothing else in the process installs a provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let token = developer_token(&args.data_dir.data_dir, args.identity)?;
+    let url = format!("{}/registration-keys", args.url.trim_end_matches('/'));
+    let request = reqwest::Client::new().post(&url).bearer_auth(token);
+    let unreachable = |error: reqwest::Error| {
+        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        format!("{url} does not answer ({cause}); is the local cloud running?")
+    };
+    let response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let body: serde_json::Value = response.json().await.unwrap_or_default();
+    match body["key"].as_str() {
+        Some(key) => println!("{key}"),
+        None => {
+            let message = body["message"].as_str().unwrap_or("no message");
+            return Err(format!("{url} answered {status}: {message}; is --data-dir that of the running cloud?").into());
+        }
+    }
+    Ok(())
+}
+
+fn developer_token(data_dir: &Path, args: IdentityArgs) -> Result<String, Failure> {
+    create_private(data_dir)
+        .map_err(|error| format!("cannot use the data directory {}: {error}", data_dir.display()))?;
+    let issuer = DeveloperIssuer::open(data_dir)?;
+    let identity =
+        Identity { sub: args.sub, email: Some(args.email).filter(|email| !email.is_empty()), groups: args.groups };
+    Ok(issuer.token(&identity, clock(), TOKEN_LIFETIME_SECONDS)?)
+}
+
+fn clock() -> UnixSeconds {
+    UnixSeconds::new(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+fn http_url(text: &str) -> Result<String, String> {
+    let url: http::Uri = text.parse().map_err(|error| format!("not a URL: {error}"))?;
+    match (url.scheme_str(), url.authority()) {
+        (Some("http" | "https"), Some(_)) => Ok(text.to_owned()),
+        _ => Err("not a URL of the form http://HOST:PORT or https://HOST".to_owned()),
+    }
+}

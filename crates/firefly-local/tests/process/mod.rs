@@ -1,0 +1,195 @@
+//! The binary as a process of its own.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use firefly_core::registration::RegistrationKey;
+use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
+use firefly_service::UnixSeconds;
+
+/// What the line on standard output begins with that tells the URL.
+const READY: &str = "FireFly Cloud answers at ";
+/// What the line on standard error begins with that answers Ctrl-C.
+const STOPPING: &str = "firefly-local: stopping";
+
+/// The binary with these arguments, in an environment without AWS.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firefly-local"));
+    command.args(arguments).stdin(Stdio::null());
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// The text of an argument.
+pub(crate) fn argument(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A running local cloud; killed when dropped.
+pub(crate) struct Local {
+    child: Child,
+    url: String,
+    client: Client,
+    stopping: Receiver<String>,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+}
+
+/// How a local cloud ended, and all that it wrote.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+impl Local {
+    /// Starts the binary on a free port; on return it answers.
+    pub(crate) fn start(data_dir: &Path, further: &[&str]) -> Self {
+        let arguments = ["--listen", "127.0.0.1:0", "--data-dir", argument(data_dir)];
+        Self::spawn(command(&arguments).args(further))
+    }
+
+    /// Starts this command, which listens on a free port.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdout, ready) = watch(child.stdout.take().unwrap(), READY);
+        let (stderr, stopping) = watch(child.stderr.take().unwrap(), STOPPING);
+        let Ok(url) = ready.recv() else {
+            let output = String::from_utf8_lossy(&stderr.join().unwrap()).into_owned();
+            panic!("the local cloud did not start: {output}");
+        };
+        let client = Client::new(&url).unwrap();
+        Self { child, url, client, stopping, stdout: Some(stdout), stderr: Some(stderr) }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub(crate) fn interrupt(self) -> Ended {
+        self.press_ctrl_c();
+        self.ended()
+    }
+
+    /// Ends it as one Ctrl-C does and, once that is answered, another.
+    pub(crate) fn interrupt_twice(self) -> Ended {
+        self.press_ctrl_c();
+        self.stopping.recv().unwrap();
+        self.interrupt()
+    }
+
+    fn press_ctrl_c(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) -> Ended {
+        self.child.kill().unwrap();
+        self.ended()
+    }
+
+    fn ended(mut self) -> Ended {
+        let status = self.child.wait().unwrap();
+        let read = |stream: &mut Option<JoinHandle<Vec<u8>>>| stream.take().unwrap().join().unwrap();
+        Ended { status, stdout: read(&mut self.stdout), stderr: read(&mut self.stderr) }
+    }
+
+    /// Sends any request.
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Response {
+        self.client.request(method, path, headers, body).await.unwrap()
+    }
+
+    /// Sends a request of a user with this token.
+    pub(crate) async fn as_user(&self, token: &str, method: &str, path: &str) -> Response {
+        self.request(method, path, &[("Authorization", &format!("Bearer {token}"))], None).await
+    }
+
+    /// Mints a key.
+    pub(crate) async fn mint(&self, token: &str) -> RegistrationKey {
+        let answer = self.as_user(token, "POST", "/registration-keys").await;
+        answer.member("key").unwrap().parse().unwrap()
+    }
+
+    /// Registers a device and returns the answer.
+    pub(crate) async fn register(&self, device: &Identity, key: &str) -> Response {
+        let headers = [("X-Registration-Key", key)];
+        self.request("POST", "/devices/register", &headers, Some(&registration_body(device))).await
+    }
+
+    /// A new device, registered.
+    pub(crate) async fn registered_device(&self, token: &str) -> Identity {
+        let device = new_device();
+        let key = self.mint(token).await;
+        assert_eq!(self.register(&device, key.as_str()).await.status, 204);
+        device
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // It has ended already, unless a test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A developer token of this data directory.
+pub(crate) fn token(data_dir: &Path, arguments: &[&str]) -> String {
+    let output = command(&["token", "--data-dir", argument(data_dir)]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// A device that nobody knows yet.
+pub(crate) fn new_device() -> Identity {
+    Identity::generate("0xFF010001".parse().unwrap(), &mut rand::rng())
+}
+
+/// Signs a request of this device now.
+pub(crate) fn sign(device: &Identity) -> SignedHeaders {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    device.sign(&random_nonce(&mut rand::rng()), UnixSeconds::new(now.as_secs()))
+}
+
+/// Reads a stream to its end, and says the rest of a line that begins so when it comes.
+fn watch(stream: impl Read + Send + 'static, beginning: &'static str) -> (JoinHandle<Vec<u8>>, Receiver<String>) {
+    let (sender, receiver) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let (mut reader, mut whole) = (BufReader::new(stream), Vec::new());
+        loop {
+            let start = whole.len();
+            if reader.read_until(b'\n', &mut whole).unwrap() == 0 {
+                return whole;
+            }
+            let line = String::from_utf8_lossy(&whole[start..]).into_owned();
+            if let Some(rest) = line.strip_prefix(beginning) {
+                // Nobody may be waiting for it.
+                let _ = sender.send(rest.trim_end().to_owned());
+            }
+        }
+    });
+    (reader, receiver)
+}

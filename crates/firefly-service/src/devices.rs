@@ -1,0 +1,179 @@
+//! The table `firefly-devices`: registered devices, and the replay record of each.
+
+mod list;
+mod register;
+mod replay;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use firefly_core::device::{DeviceId, DevicePublicKey};
+use firefly_core::signed_request::SignedRequest;
+use firefly_core::time::UnixSeconds;
+use serde::Serialize;
+
+pub use list::DevicePage;
+pub use register::Registered;
+pub use replay::VerifiedDevice;
+
+use crate::aws::Aws;
+use crate::environment::{ConfigError, Environment, Random};
+use crate::error::ApiError;
+use crate::store::{Attributes, Item, StoreError};
+
+/// The most calls of this table that a request makes at once: a device and its replay record are read.
+const CALLS_AT_ONCE: usize = 2;
+
+/// The registered devices.
+pub struct Devices {
+    client: Client,
+    table: String,
+    random: Random,
+}
+
+/// A registered device.
+struct Device {
+    public_key: DevicePublicKey,
+    registration: Registration,
+}
+
+/// What a device is told about its registration. Members an old row lacks are null.
+#[derive(Debug, Serialize)]
+pub struct Registration {
+    uuid: String,
+    product_id: Option<String>,
+    product_hex: Option<String>,
+    device_class: Option<String>,
+    registration_date: Option<String>,
+    registering_application: Option<String>,
+    registering_version: Option<String>,
+}
+
+impl Devices {
+    /// The table that `DYNAMODB_DEVICES_TABLE_NAME` names.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the variable is not set.
+    pub fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
+        let table = environment.required("DYNAMODB_DEVICES_TABLE_NAME")?.to_owned();
+        aws.warm_up_dynamodb(CALLS_AT_ONCE);
+        Ok(Self { client: aws.dynamodb(), table, random: environment.random() })
+    }
+
+    /// Admits a signed request and returns the evidence that its device made it, now and once.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`], in this order: unknown device, stale timestamp, bad signature, seen before.
+    pub async fn authenticate(&self, request: SignedRequest, now: UnixSeconds) -> Result<VerifiedDevice, ApiError> {
+        let admitted = self.admit_known(request, now).await?;
+        admitted.map(|(device, _)| device).ok_or(ApiError::UnknownDevice)
+    }
+
+    /// The same, with the device's registration, on the route that says whether a device is registered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::authenticate`], except [`ApiError::NotRegistered`] for an unknown device.
+    pub async fn registration(
+        &self,
+        request: SignedRequest,
+        now: UnixSeconds,
+    ) -> Result<(VerifiedDevice, Registration), ApiError> {
+        self.admit_known(request, now).await?.ok_or(ApiError::NotRegistered)
+    }
+
+    /// Admits a signed request; `None` when its device is unknown.
+    async fn admit_known(
+        &self,
+        request: SignedRequest,
+        now: UnixSeconds,
+    ) -> Result<Option<(VerifiedDevice, Registration)>, ApiError> {
+        let id = request.device();
+        // The replay record is only a hint for the shape of the write that decides: it needs no consistent read, and
+        // if it cannot be read the write finds out by itself.
+        let (device, record) = tokio::join!(self.get(id), self.replay_record(id));
+        let Some(device) = device? else { return Ok(None) };
+        let verified = request.verify(&device.public_key, now)?;
+        Ok(Some((self.admit(verified, record, now).await?, device.registration)))
+    }
+
+    /// Reads a device with a strongly consistent read.
+    async fn get(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("uuid", AttributeValue::S(id.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::from_sdk("dynamodb:GetItem", &error))?;
+        output.item.as_ref().map(Device::from_item).transpose()
+    }
+
+    /// Sets `last_backup_date`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the write fails, [`StoreError::Gone`] when the device is no longer there.
+    pub async fn set_last_backup_date(&self, device: &VerifiedDevice, date: UnixSeconds) -> Result<(), StoreError> {
+        self.update(device.id(), "SET last_backup_date = :date", Some(date)).await
+    }
+
+    /// Removes `last_backup_date`. A device that is no longer there has none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the write fails.
+    pub async fn clear_last_backup_date(&self, device: &VerifiedDevice) -> Result<(), StoreError> {
+        match self.update(device.id(), "REMOVE last_backup_date", None).await {
+            Err(StoreError::Gone { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Updates a device that is there; an update alone would make a row of a device that is not.
+    async fn update(&self, id: DeviceId, expression: &str, date: Option<UnixSeconds>) -> Result<(), StoreError> {
+        let values = date.map(|date| [(":date".to_owned(), AttributeValue::S(date.to_string()))].into());
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("uuid", AttributeValue::S(id.to_string()))
+            .update_expression(expression)
+            .condition_expression("attribute_exists(#uuid)")
+            .expression_attribute_names("#uuid", "uuid")
+            .set_expression_attribute_values(values)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Err(StoreError::Gone { item: "the device" })
+            }
+            Err(error) => Err(StoreError::from_sdk("dynamodb:UpdateItem", &error)),
+        }
+    }
+}
+
+impl Device {
+    fn from_item(item: &Item) -> Result<Self, StoreError> {
+        let attributes = Attributes { item, name: "a device" };
+        let text = |attribute| attributes.optional_text(attribute).map(str::to_owned);
+        Ok(Self {
+            public_key: DevicePublicKey::from_base64(attributes.text("public_key")?)
+                .map_err(|_| attributes.malformed("public_key"))?,
+            registration: Registration {
+                uuid: attributes.text("uuid")?.to_owned(),
+                product_id: text("product_id"),
+                product_hex: text("product_hex"),
+                device_class: text("device_class"),
+                registration_date: text("registration_date"),
+                registering_application: text("registering_application"),
+                registering_version: text("registering_version"),
+            },
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+use firefly_tests::{TestCloud, new_device};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-delete");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletes_a_backup() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    assert_eq!(cloud.upload(&device, &device.seal(b"{}", &[7; 12]).unwrap()).await.status, 200);
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    assert_eq!(function.invoke(&function.signed_event(&device)).await.unwrap().status, 200);
+    assert_eq!(cloud.stored_backup(device.uuid()).await, None);
+    assert!(!cloud.device_item(device.uuid()).await.unwrap().contains_key("last_backup_date"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_device_that_nobody_knows() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.refused(&function.signed_event(&new_device()), 401, "unauthorized").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(function.invoke(&function.signed_event(&device)).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

@@ -1,0 +1,42 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::TestCloud;
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-get");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn returns_the_stored_bytes() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    // The longest there is: its Base64 is 700 KB.
+    let envelope = device.seal(&vec![0xa5; 524_288], &[7; 12]).unwrap();
+    assert_eq!(cloud.upload(&device, &envelope).await.status, 200);
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let answer = function.invoke(&function.signed_event(&device)).await.unwrap();
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/octet-stream")));
+    assert!(answer.body == envelope);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn finds_no_backup() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.refused(&function.signed_event(&device), 404, "no_backup").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(function.invoke(&function.signed_event(&device)).await.unwrap().status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

@@ -1,0 +1,7 @@
+//! The bootstrap of this function.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    firefly_service::run::<func_api_devices_backup_post::App>()
+}

@@ -1,0 +1,69 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::TestCloud;
+use firefly_tests::answer::json;
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-post");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_a_backup() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let envelope = device.seal(b"{\"name\":\"Haus am See\"}", &[7; 12]).unwrap();
+    let etag = format!("\"{}\"", "0f".repeat(32));
+    let event = function.signed_event(&device).header("ETag", &etag).body(&envelope);
+    let answer = function.invoke(&event).await.unwrap();
+    assert_eq!((answer.status, answer.header("etag")), (200, Some(etag.as_str())));
+    let (stored, metadata) = cloud.stored_backup(device.uuid()).await.unwrap();
+    assert_eq!((stored, metadata["etag"].as_str()), (envelope.clone(), etag.trim_matches('"')));
+    let date = cloud.device_item(device.uuid()).await.unwrap().remove("last_backup_date").unwrap();
+    assert_eq!(date.as_s().unwrap(), json(&answer)["last_backup_date"].as_str().unwrap());
+
+    let again = function.signed_event(&device).header("ETag", &etag).header("If-None-Match", &etag).body(&envelope);
+    let answer = function.invoke(&again).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (304, &b""[..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_what_is_no_envelope() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.refused(&function.signed_event(&device).text_body("a configuration"), 400, "invalid_envelope").await;
+    function.refused(&function.signed_event(&device).body(&[b'F'; 524_289]), 413, "envelope_too_large").await;
+    assert_eq!(cloud.stored_backup(device.uuid()).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admits_one_of_fifty_copies_on_four_processes() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let functions = RuntimeApi::start_processes(BINARY, &cloud, 4).await;
+    let event = functions[0].signed_event(&device).body(&device.seal(b"{}", &[7; 12]).unwrap());
+    let statuses = RuntimeApi::answer_all(&functions, vec![event; 50]).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 49, "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(
+        function
+            .invoke(&function.signed_event(&device).body(&device.seal(b"{}", &[7; 12]).unwrap()))
+            .await
+            .unwrap()
+            .status,
+        200
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

@@ -1,0 +1,37 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::TestCloud;
+use firefly_tests::answer::json;
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-get");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_the_devices_of_a_product() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let answer = function.invoke(&function.event()).await.unwrap();
+    assert_eq!((answer.status, &json(&answer)["devices"][0]["uuid"]), (200, &device.uuid().to_string().into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_caller_outside_the_group() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let event = function.event().claim("cognito:groups", "[installers super_users_of_old]");
+    function.refused(&event, 403, "forbidden").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(function.invoke(&function.event()).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

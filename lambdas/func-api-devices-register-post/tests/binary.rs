@@ -1,0 +1,63 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+use firefly_tests::{TestCloud, new_device};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-register-post");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registers_a_device_and_spends_the_key() {
+    let cloud = TestCloud::at_real_time().await;
+    let (device, key) = (new_device(), cloud.mint().await);
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let event = function.event().registration(&device, key.as_str());
+    let answer = function.invoke(&event).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (204, &b""[..]));
+    let item = cloud.device_item(device.uuid()).await.unwrap();
+    assert_eq!(item["public_key"].as_s().unwrap(), &device.public_key().to_base64());
+    assert_eq!(cloud.key_item(key.as_str()).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_key_that_nobody_made() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let device = new_device();
+    function.refused(&function.event().registration(&device, "ABC123"), 401, "invalid_key").await;
+    assert_eq!(cloud.device_item(device.uuid()).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registers_one_of_fifty_devices_with_one_key_on_four_processes() {
+    let cloud = TestCloud::at_real_time().await;
+    let key = cloud.mint().await;
+    let functions = RuntimeApi::start_processes(BINARY, &cloud, 4).await;
+    let devices: Vec<_> = (0..50).map(|_| new_device()).collect();
+    let events = devices.iter().map(|device| functions[0].event().registration(device, key.as_str()));
+    let statuses = RuntimeApi::answer_all(&functions, events.collect()).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 49, "{statuses:?}");
+    for (device, status) in devices.iter().zip(statuses) {
+        assert_eq!(cloud.device_item(device.uuid()).await.is_some(), status == 204);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(
+        function
+            .invoke(&function.event().registration(&new_device(), cloud.mint().await.as_str()))
+            .await
+            .unwrap()
+            .status,
+        204
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

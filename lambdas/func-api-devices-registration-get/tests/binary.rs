@@ -1,0 +1,50 @@
+//! The compiled function on a Lambda Runtime API.
+
+use std::time::Duration;
+
+use firefly_tests::answer::json;
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+use firefly_tests::{TestCloud, new_device};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-registration-get");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_a_device_its_registration() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let answer = function.invoke(&function.signed_event(&device)).await.unwrap();
+    assert_eq!((answer.status, &json(&answer)["uuid"]), (200, &device.uuid().to_string().into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_know_a_device_that_is_not_registered() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.refused(&function.signed_event(&new_device()), 404, "not_registered").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_when_the_deadline_has_come() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.set_time_left(Duration::ZERO);
+    let answer = function.invoke(&function.signed_event(&device)).await.unwrap();
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert_eq!(json(&answer)["code"], "unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let device = cloud.registered_device().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(function.invoke(&function.signed_event(&device)).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

@@ -1,0 +1,44 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::TestCloud;
+use firefly_tests::answer::json;
+use firefly_tests::runtime_api::{Event, RuntimeApi, assert_every_variable_is_needed};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-health-get");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_that_the_api_answers_and_logs_it() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    // The log level that the AppConfig extension tells applies at the latest to the second request.
+    for _ in 0..2 {
+        let answer = function.invoke(&function.event()).await.unwrap();
+        assert_eq!((answer.status, &json(&answer)["status"]), (200, &"OK".into()));
+    }
+    let logs = function.logs();
+    assert!(logs.iter().any(|line| line["outcome"] == "healthy" && line["status"] == 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_strange_events() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    for event in [function.event(), Event::recorded("developer-guide")] {
+        for (what, event) in event.strange() {
+            assert_eq!(function.invoke(&event).await.unwrap().status, 200, "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(function.invoke(&function.event()).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

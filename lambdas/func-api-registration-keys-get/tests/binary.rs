@@ -1,0 +1,39 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::TestCloud;
+use firefly_tests::answer::json;
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-registration-keys-get");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_the_caller_s_keys() {
+    let cloud = TestCloud::at_real_time().await;
+    let key = cloud.mint().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let answer = function.invoke(&function.event().claim("sub", "installer")).await.unwrap();
+    assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(json(&answer)["registration_keys"][0]["key"], key.as_str());
+    let answer = function.invoke(&function.event().claim("sub", "somebody else")).await.unwrap();
+    assert_eq!(json(&answer)["registration_keys"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_token_without_a_subject() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.refused(&function.event().claim("sub", ""), 401, "unauthorized").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(function.invoke(&function.event()).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

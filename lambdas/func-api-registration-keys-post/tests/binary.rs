@@ -1,0 +1,38 @@
+//! The compiled function on a Lambda Runtime API.
+
+use firefly_tests::TestCloud;
+use firefly_tests::answer::json;
+use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_func-api-registration-keys-post");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn makes_a_key_for_the_caller() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let answer = function.invoke(&function.event().claim("sub", "installer")).await.unwrap();
+    assert_eq!((answer.status, answer.header("cache-control")), (201, Some("no-store")));
+    let item = cloud.key_item(&answer.member("key").unwrap()).await.unwrap();
+    assert_eq!(item["generated_by_sub"].as_s().unwrap(), "installer");
+    assert_eq!(item["ttl"].as_n().unwrap(), &json(&answer)["expires_at"].to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_a_token_without_a_subject() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.refused(&function.event().claim("sub", ""), 401, "unauthorized").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_malformed_events_and_lives_on() {
+    let cloud = TestCloud::at_real_time().await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    function.reports_malformed_events().await;
+    assert_eq!(function.invoke(&function.event()).await.unwrap().status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_start_without_its_environment() {
+    assert_every_variable_is_needed(BINARY).await;
+}

@@ -1,0 +1,348 @@
+//! Proxies in front of the engines that make single AWS calls of the functions fail.
+
+mod outage;
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+pub use outage::{Broken, Outage, assert_outage};
+
+use crate::TestCloud;
+
+/// A call of the functions to AWS: the operation, and for DynamoDB what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// GetItem of a device.
+    GetDevice,
+    /// GetItem of a device's replay record.
+    GetReplayRecord,
+    /// UpdateItem of a device's replay record.
+    WriteReplayRecord,
+    /// UpdateItem of a device.
+    UpdateDevice,
+    /// TransactWriteItems: a device is written and a key spent.
+    WriteAndSpend,
+    /// Scan of the devices.
+    ScanDevices,
+    /// Query of the devices of one product.
+    QueryDevices,
+    /// GetItem of a registration key.
+    GetKey,
+    /// GetItem of a count of wrong registration keys.
+    GetWrongKeys,
+    /// UpdateItem of a count of wrong registration keys.
+    CountWrongKey,
+    /// PutItem of a registration key.
+    PutKey,
+    /// Scan of the registration keys.
+    ScanKeys,
+    /// S3's PutObject.
+    PutObject,
+    /// S3's HeadObject.
+    HeadObject,
+    /// S3's GetObject.
+    GetObject,
+    /// S3's DeleteObject.
+    DeleteObject,
+    /// AppConfig's StartConfigurationSession.
+    StartSession,
+    /// AppConfig's GetLatestConfiguration, of the API or of the extension.
+    LatestConfiguration,
+}
+
+/// What happens to one call.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Nothing: the engine answers.
+    Pass,
+    /// This is the answer; the engine sees nothing.
+    Answer(Answer),
+    /// The connection ends; the engine sees nothing.
+    DropCall,
+    /// The engine does the work; the connection ends in place of its answer.
+    DropAnswer,
+    /// The engine's answer, but the connection ends after so many bytes of its body.
+    CutAnswer(usize),
+    /// Nothing until [`Faults::release`], then this.
+    Hold(Box<Self>),
+}
+
+/// An answer in an engine's place.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers besides `Content-Length`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Fault {
+    /// An error as DynamoDB and AppConfig answer it (AWS JSON).
+    pub fn json_error(status: u16, code: &str) -> Self {
+        let message = format!("{code} on {INTERNALS}");
+        let body = serde_json::json!({ "__type": format!("com.amazonaws#{code}"), "message": message });
+        Self::Answer(Answer {
+            status,
+            headers: vec![("x-amzn-errortype", code.to_owned())],
+            body: body.to_string().into(),
+        })
+    }
+
+    /// DynamoDB's TransactionCanceledException with one reason for each item: `None` where an item is not the cause.
+    pub fn cancelled(reasons: &[&str]) -> Self {
+        let code = "TransactionCanceledException";
+        let list: Vec<_> = reasons.iter().map(|code| serde_json::json!({ "Code": code, "Message": code })).collect();
+        let body = serde_json::json!({
+            "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+            "Message": format!("Transaction cancelled, please refer cancellation reasons [{}]", reasons.join(", ")),
+            "CancellationReasons": list,
+        });
+        Self::Answer(Answer { status: 400, headers: Vec::new(), body: body.to_string().into() })
+    }
+
+    /// An error as S3 answers it (XML).
+    pub fn xml_error(status: u16, code: &str) -> Self {
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{code} on {INTERNALS}</Message>\
+             <Resource>/{INTERNALS}</Resource><RequestId>4442587FB7D0A2F9</RequestId></Error>"
+        );
+        let headers = vec![("content-type", "application/xml".to_owned())];
+        Self::Answer(Answer { status, headers, body: body.into() })
+    }
+
+    /// This answer, with a body of these bytes.
+    pub fn bytes(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::Answer(Answer { status, headers: Vec::new(), body: body.into() })
+    }
+}
+
+/// What every error of an engine names and no client may read.
+pub const INTERNALS: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/firefly-devices internal-detail";
+
+/// Proxies in front of the engines that make single calls fail.
+#[derive(Clone, Default)]
+pub struct Faults(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    plans: Mutex<HashMap<Call, Plan>>,
+    counts: watch::Sender<HashMap<Call, usize>>,
+    releases: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct Plan {
+    next: VecDeque<Fault>,
+    then: Option<Fault>,
+}
+
+type Body = BoxBody<Bytes, io::Error>;
+
+impl Faults {
+    /// A cloud of its own over the engines of `engines`, whose functions meet the faults, and those faults.
+    pub async fn over(engines: &TestCloud) -> (TestCloud, Self) {
+        let faults = Self::default();
+        let (dynamodb, s3) = engines.endpoints();
+        let cloud = engines.through(&faults.in_front_of(dynamodb).await, &faults.in_front_of(s3).await).await;
+        (cloud, faults)
+    }
+
+    /// Listens on a free port in front of `upstream` (`http://HOST:PORT`) and returns the URL of that port.
+    pub async fn in_front_of(&self, upstream: &str) -> String {
+        let upstream: Uri = upstream.parse().expect("an engine's endpoint is a URL");
+        let upstream = upstream.authority().expect("an engine's endpoint has a host").to_string();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address: SocketAddr = listener.local_addr().expect("a bound socket has an address");
+        let state = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (state, upstream) = (Arc::clone(&state), upstream.clone());
+                let service = service_fn(move |request| answer(Arc::clone(&state), upstream.clone(), request));
+                let connection =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                // That connections end badly is the point.
+                tokio::spawn(async move { drop(connection.await) });
+            }
+        });
+        format!("http://{address}")
+    }
+
+    /// The next calls of this kind meet these faults, in this order; those after them pass.
+    pub fn next(&self, call: Call, faults: impl IntoIterator<Item = Fault>) {
+        let plan = Plan { next: faults.into_iter().collect(), then: None };
+        self.plans().insert(call, plan);
+    }
+
+    /// Every call of this kind meets this fault.
+    pub fn every(&self, call: Call, fault: Fault) {
+        self.plans().insert(call, Plan { next: VecDeque::new(), then: Some(fault) });
+    }
+
+    /// From now on all calls pass.
+    pub fn mend(&self) {
+        self.plans().clear();
+    }
+
+    /// How many calls of this kind have arrived, the SDK's retries included.
+    pub fn count(&self, call: Call) -> usize {
+        self.0.counts.borrow().get(&call).copied().unwrap_or_default()
+    }
+
+    /// Waits until so many calls of this kind have arrived since the start.
+    pub async fn arrived(&self, call: Call, calls: usize) {
+        let mut counts = self.0.counts.subscribe();
+        let arrived = counts.wait_for(|counts| counts.get(&call).is_some_and(|count| *count >= calls)).await;
+        drop(arrived.expect("the sender lives as long as this"));
+    }
+
+    /// Lets the calls go on that are held now.
+    pub fn release(&self) {
+        self.0.releases.send_modify(|releases| *releases += 1);
+    }
+
+    fn plans(&self) -> std::sync::MutexGuard<'_, HashMap<Call, Plan>> {
+        self.0.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Counts a call and decides what happens to it.
+    fn arrives(&self, call: Call) -> Fault {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let plan = plans.entry(call).or_default();
+        let fault = plan.next.pop_front().or_else(|| plan.then.clone()).unwrap_or(Fault::Pass);
+        drop(plans);
+        self.counts.send_modify(|counts| *counts.entry(call).or_default() += 1);
+        fault
+    }
+}
+
+/// An error of the service makes hyper end the connection without an answer.
+async fn answer(state: Arc<State>, upstream: String, request: Request<Incoming>) -> io::Result<Response<Body>> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let mut released = state.releases.subscribe();
+    let before = *released.borrow_and_update();
+    let mut fault =
+        Call::of(&parts.method, &parts.uri, &parts.headers, &body).map_or(Fault::Pass, |call| state.arrives(call));
+    while let Fault::Hold(then) = fault {
+        released.wait_for(|releases| *releases > before).await.map_err(io::Error::other)?;
+        fault = *then;
+    }
+    match fault {
+        Fault::Answer(answer) => return Ok(answer.into_response()),
+        Fault::DropCall => return Err(io::ErrorKind::ConnectionReset.into()),
+        _ => {}
+    }
+    let forwarded = forward(&upstream, Request::from_parts(parts, Full::new(body))).await?;
+    match fault {
+        Fault::DropAnswer => {
+            // The engine has done its work when its whole answer is here.
+            let _ = forwarded.into_body().collect().await;
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+        Fault::CutAnswer(length) => {
+            let (parts, body) = forwarded.into_parts();
+            let whole = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            let start = whole.slice(..length.min(whole.len()));
+            // Giving way once makes hyper send the head and these bytes before it learns of the end.
+            let end = async {
+                tokio::task::yield_now().await;
+                Err(io::ErrorKind::ConnectionReset.into())
+            };
+            let start = futures::stream::iter([Ok(Frame::data(start))]);
+            let cut = StreamBody::new(start.chain(futures::stream::once(end)));
+            Ok(Response::from_parts(parts, BoxBody::new(cut)))
+        }
+        _ => Ok(forwarded.map(|body| body.map_err(io::Error::other).boxed())),
+    }
+}
+
+/// Sends a request as it came, its `Host` included: it is part of what is signed.
+pub(crate) async fn forward(upstream: &str, request: Request<Full<Bytes>>) -> io::Result<Response<Incoming>> {
+    let stream = TcpStream::connect(upstream).await?;
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(io::Error::other)?;
+    tokio::spawn(async move { drop(connection.await) });
+    sender.send_request(request).await.map_err(io::Error::other)
+}
+
+impl Answer {
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::builder().status(self.status);
+        for (name, value) in self.headers {
+            response = response.header(name, value);
+        }
+        let body = Full::new(self.body).map_err(|never: Infallible| match never {});
+        response.body(body.boxed()).expect("a test's answer is one")
+    }
+}
+
+impl Call {
+    fn of(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        match headers.get("x-amz-target").map(|target| target.as_bytes()) {
+            Some(target) => {
+                Self::of_dynamodb(target.strip_prefix(b"DynamoDB_20120810.")?, &serde_json::from_slice(body).ok()?)
+            }
+            None => Self::of_path(method, uri),
+        }
+    }
+
+    fn of_dynamodb(operation: &[u8], body: &Value) -> Option<Self> {
+        let devices = body["TableName"] == "firefly-devices";
+        let replay = body["Key"]["uuid"]["S"].as_str().is_some_and(|key| key.ends_with("#replay"));
+        let wrong_keys = body["Key"]["key"]["S"].as_str().is_some_and(|key| key.starts_with("wrong-keys#"));
+        match (operation, devices, replay) {
+            (b"GetItem", true, false) => Some(Self::GetDevice),
+            (b"GetItem", true, true) => Some(Self::GetReplayRecord),
+            (b"GetItem", false, _) if wrong_keys => Some(Self::GetWrongKeys),
+            (b"GetItem", false, _) => Some(Self::GetKey),
+            (b"UpdateItem", false, _) if wrong_keys => Some(Self::CountWrongKey),
+            (b"UpdateItem", true, false) => Some(Self::UpdateDevice),
+            (b"UpdateItem", true, true) => Some(Self::WriteReplayRecord),
+            (b"Scan", true, _) => Some(Self::ScanDevices),
+            (b"Scan", false, _) => Some(Self::ScanKeys),
+            (b"Query", true, _) => Some(Self::QueryDevices),
+            (b"PutItem", false, _) => Some(Self::PutKey),
+            (b"TransactWriteItems", ..) => Some(Self::WriteAndSpend),
+            _ => None,
+        }
+    }
+
+    fn of_path(method: &Method, uri: &Uri) -> Option<Self> {
+        let path = uri.path();
+        match (path, method) {
+            ("/configurationsessions", &Method::POST) => return Some(Self::StartSession),
+            ("/configuration", &Method::GET) => return Some(Self::LatestConfiguration),
+            (path, &Method::GET) if path.starts_with("/applications/") => return Some(Self::LatestConfiguration),
+            _ => {}
+        }
+        // `/bucket/key`; other operations of S3 have a query without `x-id`.
+        let object = path.split('/').count() == 3 && !path.ends_with('/');
+        let plain = uri.query().is_none_or(|query| query.starts_with("x-id="));
+        match *method {
+            Method::PUT if object && plain => Some(Self::PutObject),
+            Method::HEAD if object && plain => Some(Self::HeadObject),
+            Method::GET if object && plain => Some(Self::GetObject),
+            Method::DELETE if object && plain => Some(Self::DeleteObject),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+use std::collections::BTreeMap;
+
+use firefly_local::Cloud;
+use firefly_local::template::{FUNCTIONS, FunctionTemplate};
+
+use crate::TestCloud;
+
+/// What the template of a function says, deployed without layers and AppConfig.
+pub fn template(function: &str) -> FunctionTemplate {
+    let parameters = [
+        ("ApiId", "test"),
+        ("AuthorizerId", "test"),
+        ("SharedLayerArn", ""),
+        ("AppConfigExtensionLayerArn", ""),
+        ("AppConfigEnv", ""),
+        ("BackupBucketName", ""),
+    ];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let source = FUNCTIONS.into_iter().find(|source| source.name == function).expect("the function has a template");
+    FunctionTemplate::parse(source, &parameters).expect("the template can be read")
+}
+
+impl TestCloud {
+    /// The environment of a function that works on this cloud's engines: what its template says, and region,
+    /// credentials and endpoints. Its credentials are good for what the template's role allows.
+    pub fn environment_of(&self, template: &FunctionTemplate) -> BTreeMap<String, String> {
+        let (dynamodb, s3) = self.endpoints();
+        let mut environment = template.environment.clone();
+        environment.extend(Cloud::developer_environment());
+        environment.extend(
+            [
+                ("AWS_ACCESS_KEY_ID", template.name.as_str()),
+                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+                ("AWS_ENDPOINT_URL_S3", s3),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        environment
+    }
+}

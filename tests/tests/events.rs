@@ -1,0 +1,262 @@
+//! Events of payload format 2.0 as API Gateway sends them, through the parsing that binaries and local gateway share.
+//!
+//! `events/func-….json` are events of the nine routes, written after the Developer Guide; the signed ones are those of
+//! the device `fifteen-bytes` of `vectors/device.json`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use firefly_device::Response;
+use firefly_service::environment::Environment;
+use firefly_service::http::{self, EventError};
+use firefly_service::metrics::Metrics;
+use firefly_service::{Function, Invocation, Runner, UnixSeconds};
+use firefly_tests::answer::json;
+use firefly_tests::runtime_api::{Event, parse_payload, template};
+use firefly_tests::{START, TestCloud};
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+/// What becomes of an event that is not answered.
+#[derive(Debug)]
+enum NoRequest {
+    /// It is not of the form of an event.
+    Form,
+    /// It has the form, and describes no request.
+    Event(EventError),
+}
+
+type Outcome = BoxFuture<'static, Result<Response, NoRequest>>;
+
+/// A function that is invoked with the JSON text of an event.
+struct Invoked {
+    name: &'static str,
+    invoke: Box<dyn Fn(UnixSeconds, String) -> Outcome + Send + Sync>,
+}
+
+impl Invoked {
+    fn new<F: Function>(cloud: &TestCloud) -> Self {
+        let environment = Environment::new(cloud.environment_of(&template(F::NAME)));
+        let runner = Arc::new(Runner::<F>::new(&environment, Metrics::new(io::sink())).unwrap());
+        let invoke = move |now, text: String| -> Outcome {
+            let runner = Arc::clone(&runner);
+            Box::pin(async move {
+                let event: http::Event = serde_json::from_str(&text).map_err(|_| NoRequest::Form)?;
+                let invocation = Invocation { request_id: "test".to_owned(), time_left: Duration::from_secs(60) };
+                let payload = runner.invoke(now, invocation, event).await.map_err(NoRequest::Event)?;
+                Ok(parse_payload(&serde_json::to_string(&payload).unwrap()))
+            })
+        };
+        Self { name: F::NAME, invoke: Box::new(invoke) }
+    }
+
+    /// All functions, in the order in which their recorded events tell a story.
+    fn all(cloud: &TestCloud) -> [Self; 9] {
+        [
+            Self::new::<func_api_health_get::App>(cloud),
+            Self::new::<func_api_registration_keys_post::App>(cloud),
+            Self::new::<func_api_registration_keys_get::App>(cloud),
+            Self::new::<func_api_devices_register_post::App>(cloud),
+            Self::new::<func_api_devices_registration_get::App>(cloud),
+            Self::new::<func_api_devices_backup_post::App>(cloud),
+            Self::new::<func_api_devices_backup_get::App>(cloud),
+            Self::new::<func_api_devices_backup_delete::App>(cloud),
+            Self::new::<func_api_devices_get::App>(cloud),
+        ]
+    }
+
+    fn event(&self) -> Event {
+        Event::recorded(self.name)
+    }
+
+    /// Answers an event when the function's recorded one was sent; on the routes of users, whose keys the engine would
+    /// have deleted as expired since, in the future.
+    async fn try_answer(&self, event: &Event) -> Result<Response, NoRequest> {
+        let recorded = self.event();
+        let is_user = recorded.get("/requestContext/authorizer").is_some();
+        let now = if is_user { UnixSeconds::new(START) } else { recorded.time() };
+        (self.invoke)(now, event.to_string()).await
+    }
+
+    async fn answer(&self, event: &Event) -> Response {
+        self.try_answer(event).await.unwrap()
+    }
+}
+
+/// Lays down the key of the recorded registration.
+async fn put_recorded_key(cloud: &TestCloud) {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let number = |number: u64| AttributeValue::N(number.to_string());
+    let put = cloud.aws().dynamodb().put_item().table_name("firefly-registration-keys");
+    let put = put.item("key", text("A1B2C3")).item("ttl", number(2 * START)).item("generated_at", number(START));
+    put.item("generated_by_sub", text("s")).item("generated_by_email", text("e")).send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_events_are_answered() {
+    let cloud = TestCloud::start().await;
+    put_recorded_key(&cloud).await;
+    let functions = Invoked::all(&cloud);
+    let mut answers = Vec::new();
+    for function in &functions {
+        answers.push(function.answer(&function.event()).await);
+    }
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 201, 200, 204, 200, 200, 200, 200, 200]);
+
+    let [_, made, keys, _, registration, stored, restored, _, devices] = &answers[..] else { unreachable!() };
+    assert_eq!(json(keys)["registration_keys"][0]["key"], json(made)["key"]);
+    let [_, _, _, register, _, backup, ..] = functions.each_ref().map(Invoked::event);
+    let sent: Value = serde_json::from_str(register.get("/body").unwrap().as_str().unwrap()).unwrap();
+    for member in ["uuid", "product_id", "product_hex", "device_class", "registering_application"] {
+        assert_eq!(json(registration)[member], sent[member]);
+        assert_eq!(json(devices)["devices"][0][member], sent[member]);
+    }
+    assert_eq!(json(registration)["registration_date"], register.time().to_string());
+    let etag = backup.get("/headers/etag").unwrap().as_str().unwrap();
+    assert_eq!([stored.header("etag"), restored.header("etag")], [Some(etag); 2]);
+    assert_eq!(backup.clone().body(&restored.body).get("/body"), backup.get("/body"));
+    assert_eq!(json(&devices.clone())["devices"][0]["mcu"], sent["mcu"]);
+}
+
+/// Nothing is laid down, so that each event has the same answer however often it is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn strange_members_change_no_answer() {
+    let cloud = TestCloud::start().await;
+    for (function, status) in Invoked::all(&cloud).iter().zip([200, 201, 200, 401, 404, 401, 401, 401, 200]) {
+        assert_eq!(function.answer(&function.event()).await.status, status);
+        for (what, event) in function.event().strange() {
+            assert_eq!(function.answer(&event).await.status, status, "{}: {what}", function.name);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_event_lacks_is_judged_by_the_handler() {
+    let cloud = TestCloud::start().await;
+    let [health, keys_post, keys_get, register, registration, post, get, delete, devices] = Invoked::all(&cloud);
+    let claims = "/requestContext/authorizer/jwt/claims";
+    let groups = "/requestContext/authorizer/jwt/claims/cognito:groups";
+    for (function, pointer, value, status) in [
+        (&health, "/headers", Value::Null, 200),
+        (&health, "/requestContext/http/method", json!("BREW"), 200),
+        (&post, "/headers", Value::Null, 400),
+        (&get, "/headers", json!({}), 400),
+        (&delete, "/headers/x-device-nonce", json!("a\u{1}b"), 400),
+        (&delete, "/headers/x-device-nonce", json!("Grüße"), 400),
+        (
+            &get,
+            "/headers/x-device-uuid",
+            json!("d609f45d-c02f-2e9e-9318-5170f7b0fd92,d609f45d-c02f-2e9e-9318-5170f7b0fd92"),
+            400,
+        ),
+        (&get, "/headers/x-device-uuid", json!("00000000-0000-0000-0000-000000000000"), 403),
+        (&get, "/headers/x-device-uuid", json!("D609F45D-C02F-2E9E-9318-5170F7B0FD92"), 401),
+        (&get, "/pathParameters", Value::Null, 403),
+        (&get, "/pathParameters", json!({}), 403),
+        (&get, "/pathParameters/uuid", json!("%64609f45d-c02f-2e9e-9318-5170f7b0fd92"), 403),
+        (&registration, "/pathParameters/uuid", json!("D609F45D-C02F-2E9E-9318-5170F7B0FD92"), 404),
+        (&registration, "/pathParameters/uuid", json!("../../health"), 403),
+        (&register, "/headers/x-registration-key", json!("a1b2c3"), 400),
+        (&register, "/headers/x-registration-key", json!("A1B2C3,A1B2C3"), 400),
+        (&register, "/body", Value::Null, 400),
+        (&register, "/body", json!(""), 400),
+        (&register, "/body", json!("\u{feff}{}"), 400),
+        (&keys_post, "/requestContext/authorizer", Value::Null, 401),
+        (&keys_post, "/requestContext/authorizer", json!({}), 401),
+        (&keys_get, "/requestContext/authorizer/jwt", Value::Null, 401),
+        (&keys_get, claims, Value::Null, 401),
+        (&keys_get, claims, json!({ "Sub": "a", "sub ": "b" }), 401),
+        (&devices, "/requestContext/authorizer", Value::Null, 403),
+        (&devices, claims, json!({ "groups": "[super_users]" }), 403),
+        (&devices, groups, json!(""), 403),
+        (&devices, groups, json!("[]"), 403),
+        (&devices, groups, json!("[super_users"), 403),
+        (&devices, groups, json!("super_users"), 200),
+        (&devices, groups, json!("[a super_users b]"), 200),
+        (&devices, groups, json!("[super_users2 not_super_users]"), 403),
+        (&devices, "/queryStringParameters", Value::Null, 200),
+        (&devices, "/queryStringParameters/product_hex", json!("0xff010001"), 200),
+        (&devices, "/queryStringParameters/product_hex", json!("0xFF010001,0xFF010001"), 400),
+        (&devices, "/queryStringParameters/next", json!("\u{1}\"<> "), 400),
+    ] {
+        let answer = function.answer(&function.event().with(pointer, value.clone())).await;
+        assert_eq!(answer.status, status, "{}: {pointer} = {value}", function.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_and_base64_carry_the_same_bytes() {
+    let cloud = TestCloud::start().await;
+    put_recorded_key(&cloud).await;
+    let [_, _, _, register, _, backup_post, backup_get, ..] = Invoked::all(&cloud);
+    let event = register.event();
+    let body = event.get("/body").unwrap().as_str().unwrap().to_owned();
+    assert_eq!(register.answer(&event.body(body.as_bytes())).await.status, 204);
+    // An envelope of ASCII bytes alone: 9 bytes of ciphertext, the nonce and the tag of letters.
+    let envelope = "FFCE\u{1}nnnnnnnnnnnn\t\0\0\0ttttttttttttttttcccc\"\\\r\n ";
+    assert_eq!(backup_post.answer(&backup_post.event().text_body(envelope)).await.status, 200);
+    let restored = backup_get.answer(&backup_get.event()).await;
+    assert_eq!((restored.status, &restored.body[..]), (200, envelope.as_bytes()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_no_request_is_an_error() {
+    let cloud = TestCloud::start().await;
+    for function in Invoked::all(&cloud) {
+        let event = function.event();
+        for base64 in ["&", "QQ", "QQ=", "QQ==\n", "QR==", "_w==", "Q Q=="] {
+            let event = event.clone().with("/body", base64).with("/isBase64Encoded", true);
+            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Event(EventError::Body))), "{base64}");
+        }
+        for method in ["", "GET ", "GE T", "G\u{1}", "GÉT"] {
+            let event = event.clone().with("/requestContext/http/method", method);
+            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Event(EventError::Method))), "{method}");
+        }
+        for (pointer, value) in [
+            ("/requestContext", Value::Null),
+            ("/requestContext/http", json!([])),
+            ("/requestContext/http/method", json!(1)),
+            ("/headers/host", json!(["a", "b"])),
+            ("/body", json!({})),
+            ("/isBase64Encoded", json!("true")),
+        ] {
+            let event = event.clone().with(pointer, value);
+            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Form)), "{pointer}");
+        }
+    }
+}
+
+/// Every member of every recorded event, replaced by every type of value: an answer, or an error. Clients have no part in
+/// `requestContext.http.sourceIp`, without which a registration fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_member_of_any_type_is_a_panic_or_a_failure() {
+    let cloud = TestCloud::start().await;
+    let values = [json!(null), json!(1), json!("\u{1}ü "), json!(["a"]), json!({ "a": 1 })];
+    for function in Invoked::all(&cloud) {
+        let event = function.event();
+        for pointer in pointers(event.get("").unwrap()) {
+            for value in &values {
+                if let Ok(answer) = function.try_answer(&event.clone().with(&pointer, value.clone())).await {
+                    let is_ours = answer.status >= 500 && !pointer.starts_with("/requestContext/http");
+                    assert!(!is_ours, "{}: {pointer} = {value}: {}", function.name, answer.status);
+                }
+            }
+        }
+    }
+}
+
+/// The JSON pointers (RFC 6901) of everything below `value`.
+fn pointers(value: &Value) -> Vec<String> {
+    let members = value.as_object().into_iter().flatten();
+    members
+        .flat_map(|(name, value)| {
+            let name = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let below: Vec<_> = pointers(value).into_iter().map(|pointer| format!("{name}{pointer}")).collect();
+            [name].into_iter().chain(below)
+        })
+        .collect()
+}

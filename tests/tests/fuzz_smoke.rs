@@ -1,0 +1,58 @@
+//! The fuzz targets for seconds, on stable: seeds, seeds with bytes changed, random bytes.
+
+use firefly_tests::new_device;
+use firefly_tests::seeds::seeds;
+use firefly_tests::targets::{self, Events};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// Runs `target` on every seed, on `cases` damaged seeds and on `cases` random inputs.
+fn smoke(seeds: Vec<Vec<u8>>, cases: u32, target: impl Fn(&[u8])) {
+    seeds.iter().for_each(|seed| target(seed));
+    let run = |inputs: BoxedStrategy<Vec<u8>>| {
+        let config = Config { cases, failure_persistence: None, ..Config::default() };
+        let result = TestRunner::new(config).run(&inputs, |input| {
+            target(&input);
+            Ok(())
+        });
+        assert!(result.is_ok(), "{result:?}");
+    };
+    run(prop::collection::vec(any::<u8>(), 0..300).boxed());
+    let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
+    let damaged = (prop::sample::select(seeds), damage, any::<prop::sample::Index>(), any::<bool>());
+    run(damaged
+        .prop_map(|(mut seed, damage, end, cut)| {
+            for (at, byte) in damage {
+                if let Some(place) = (!seed.is_empty()).then(|| at.index(seed.len())) {
+                    seed[place] = byte;
+                }
+            }
+            if cut {
+                seed.truncate(end.index(seed.len() + 1));
+            }
+            seed
+        })
+        .boxed());
+}
+
+#[test]
+fn envelopes() {
+    smoke(seeds().envelope, 5_000, targets::envelope);
+}
+
+#[test]
+fn signed_headers() {
+    let key = *new_device().public_key();
+    smoke(seeds().signed_headers, 2_000, |data| targets::signed_headers(data, &key));
+}
+
+#[test]
+fn registration_bodies() {
+    smoke(seeds().registration_body, 3_000, targets::registration_body);
+}
+
+#[test]
+fn events() {
+    let events = Events::new();
+    smoke(seeds().events, 400, |data| events.answer(data));
+}

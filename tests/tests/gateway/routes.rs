@@ -1,0 +1,119 @@
+//! Which methods and paths there are.
+
+use firefly_tests::TestCloud;
+use firefly_tests::answer::{assert_message, json};
+use serde_json::json;
+
+use super::ROUTES;
+
+/// The answer comes from a cloud that has no store at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_ok_and_touches_no_store() {
+    let cloud = TestCloud::start().await;
+    let storeless = cloud.through("http://127.0.0.1:1", "http://127.0.0.1:1").await;
+    for (headers, body) in [
+        (vec![], None),
+        (vec![("Authorization", "Bearer garbage")], None),
+        (vec![("X-Device-UUID", "?"), ("Content-Type", "text/plain")], Some(b"body".as_slice())),
+    ] {
+        let answer = storeless.request("GET", "/health?x=1", &headers, body).await;
+        assert_eq!((answer.status, json(&answer)), (200, json!({ "status": "OK" })));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_method_and_path_is_404() {
+    let cloud = TestCloud::start().await;
+    let storeless = cloud.through("http://127.0.0.1:1", "http://127.0.0.1:1").await;
+    let uuid = "2d411e72-c806-3038-573b-bb16a4a19bcf";
+    let mut unknown: Vec<(&str, String)> = Vec::new();
+    for path in ROUTES.iter().map(|route| route.1) {
+        for method in ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "QUERY", "get"] {
+            if !ROUTES.contains(&(method, path)) {
+                unknown.push((method, path.to_owned()));
+            }
+        }
+    }
+    for path in [
+        "/",
+        "//",
+        "/healthz",
+        "/health/",
+        "//health",
+        "/Health",
+        "/health%2F",
+        "/api/health",
+        "/devices/",
+        "/device",
+        "/registration-keys/",
+        "/registration-keys/ABC123",
+        "/devices/register/",
+        "/devices/Register",
+        "/%64evices",
+        "/devices//backup",
+        "/devices//registration",
+        "/devices/../health",
+        "/./health",
+        "/.env",
+        "/favicon.ico",
+    ] {
+        unknown.extend(["GET", "POST"].map(|method| (method, path.to_owned())));
+    }
+    for tail in ["", "/", "/backup/", "/backup/1", "/backups", "/register", "/registration/", "/backup%2F", "/Backup"] {
+        unknown.extend(["GET", "POST", "DELETE"].map(|method| (method, format!("/devices/{uuid}{tail}"))));
+    }
+    unknown.push(("GET", format!("/devices/{uuid}/{uuid}/backup")));
+    // `register` is a route only for POST.
+    unknown.push(("GET", "/devices/register".to_owned()));
+    for (method, path) in unknown {
+        let case = format!("{method} {path}");
+        let answer = storeless.request(method, &path, &[("X-Other", "1")], None).await;
+        assert_eq!(assert_message(&case, &answer, 404), "Not Found", "{case}");
+        assert_eq!(json(&answer), json!({ "message": "Not Found" }), "{case}");
+    }
+    let head = storeless.request("HEAD", "/health", &[("X-Other", "1")], None).await;
+    assert_eq!(head.status, 404);
+}
+
+/// Which routes ask for a token: the others answer for themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_asked_for_on_the_users_routes_alone() {
+    let cloud = TestCloud::start().await;
+    for (method, path) in ROUTES {
+        for token in [None, Some("Bearer garbage")] {
+            let headers: Vec<_> = token.map(|token| ("Authorization", token)).into_iter().collect();
+            let answer = cloud.request(method, path, &headers, None).await;
+            let case = format!("{method} {path} {token:?}");
+            let expected = match path {
+                "/health" => 200,
+                "/devices" | "/registration-keys" => 401,
+                _ => 400,
+            };
+            assert_eq!(answer.status, expected, "{case}");
+            let for_users = expected == 401;
+            assert_eq!(answer.header("www-authenticate").is_some(), for_users, "{case}");
+            if expected != 200 {
+                assert_message(&case, &answer, expected);
+            }
+        }
+    }
+}
+
+/// CORS is the gateway's: a page of any origin may call the API, and the preflight reaches no function.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_may_call_the_api() {
+    let cloud = TestCloud::start().await;
+    let origin = ("Origin", "https://console.example.com");
+    for (method, path) in ROUTES {
+        let preflight = [origin, ("Access-Control-Request-Method", method), ("Access-Control-Request-Headers", "x")];
+        let answer = cloud.request("OPTIONS", path, &preflight, None).await;
+        assert_eq!((answer.status, answer.body.len()), (204, 0), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+        assert!(answer.header("access-control-allow-methods").unwrap().contains(method), "{path}");
+        let answer = cloud.request(method, path, &[origin], None).await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}: {}", answer.status);
+        let answer = cloud.request(method, path, &[("X-Other", "1")], None).await;
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{path}");
+    }
+}

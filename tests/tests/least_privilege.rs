@@ -1,0 +1,140 @@
+//! Every role allows what its function does, and nothing else.
+
+#![expect(clippy::expect_used, reason = "a failed step of a test is a failed test")]
+
+use std::collections::BTreeSet;
+
+use firefly_device::registration_body;
+use firefly_local::template::{FUNCTIONS, FunctionTemplate, Grant};
+use firefly_tests::recorder::{Recorder, Used};
+use firefly_tests::runtime_api::template;
+use firefly_tests::{TestCloud, new_device};
+
+const AWS: &str = "us-east-1:000000000000";
+
+/// What every role allows although no call of the function takes it.
+fn base(function: &str) -> [Grant; 4] {
+    // Lambda itself writes the log, with the function's role, into the group that its stack has made.
+    let log = format!("arn:aws:logs:{AWS}:log-group:/aws/lambda/firefly-{function}:*");
+    // The extension asks with the function's role, or the function does when it is deployed without the extension. IAM
+    // judges by ids, which AppConfig makes up; the template knows names.
+    let configuration = format!("arn:aws:appconfig:{AWS}:application/*/environment/*/configuration/*");
+    [
+        ("logs:CreateLogStream", &log),
+        ("logs:PutLogEvents", &log),
+        ("appconfig:GetLatestConfiguration", &configuration),
+        ("appconfig:StartConfigurationSession", &configuration),
+    ]
+    .map(|(action, resource)| Grant { action: action.to_owned(), resource: resource.clone() })
+}
+
+/// Where a function's role and what the function used of it differ.
+fn differences(template: &FunctionTemplate, used: &BTreeSet<Used>) -> Vec<String> {
+    let name = &template.name;
+    let used = used.iter().filter(|used| used.function == *name);
+    let needed = used.map(|used| Grant { action: used.action.clone(), resource: used.resource.clone() });
+    let needed: BTreeSet<_> = needed.chain(base(name)).collect();
+    let mut missing = needed.clone();
+    let mut found = Vec::new();
+    for grant in &template.actions {
+        if !missing.remove(grant) {
+            let how = if needed.contains(grant) { "granted twice" } else { "granted and never used" };
+            found.push(format!("{name}: {} on {} is {how}", grant.action, grant.resource));
+        }
+    }
+    let used =
+        missing.iter().map(|grant| format!("{name}: {} on {} is used and not granted", grant.action, grant.resource));
+    found.extend(used);
+    found
+}
+
+/// Does everything that makes any function call AWS.
+async fn everything(cloud: &TestCloud) {
+    assert_eq!(cloud.request("GET", "/health", &[], None).await.status, 200);
+
+    let key = cloud.mint().await;
+    assert_eq!(cloud.as_user("installer", &[], "GET", "/registration-keys").await.status, 200);
+
+    let (device, stranger) = (new_device(), new_device());
+    assert_eq!(cloud.register(&device, "WRONG0").await.status, 401);
+    assert_eq!(cloud.register(&device, key.as_str()).await.status, 204);
+    assert_eq!(cloud.register(&device, key.as_str()).await.status, 204, "said again");
+    let taken = String::from_utf8(registration_body(&stranger)).expect("the body is JSON");
+    let taken = taken.replace(&stranger.uuid().to_string(), &device.uuid().to_string());
+    let other = cloud.mint().await;
+    let headers = [("X-Registration-Key", other.as_str())];
+    assert_eq!(cloud.request("POST", "/devices/register", &headers, Some(taken.as_bytes())).await.status, 409);
+    // After so many wrong keys from one address all addresses' are added up.
+    for _ in 0..25 {
+        cloud.register(&stranger, "WRONG0").await;
+    }
+
+    let signed = cloud.sign(&device);
+    assert_eq!(cloud.signed(&signed, "GET", "registration", &[], None).await.status, 200);
+    assert_eq!(cloud.signed(&signed, "GET", "registration", &[], None).await.status, 401, "a replay");
+    assert_eq!(cloud.signed(&cloud.sign(&stranger), "GET", "registration", &[], None).await.status, 404);
+
+    let envelope = device.seal(b"{}", &[7; 12]).expect("a small plaintext");
+    let etag = format!("\"{}\"", "0f".repeat(32));
+    let both = [("ETag", etag.as_str()), ("If-None-Match", etag.as_str())];
+    let upload = async || cloud.signed(&cloud.sign(&device), "POST", "backup", &both, Some(&envelope)).await.status;
+    assert_eq!(cloud.restore(&device).await.status, 404, "500 where the role may not list the bucket");
+    assert_eq!(upload().await, 200, "nothing to compare with");
+    assert_eq!(upload().await, 304);
+    assert_eq!(cloud.upload(&device, b"no envelope").await.status, 400);
+    assert_eq!(cloud.restore(&device).await.status, 200);
+    // The replay record turns over.
+    cloud.advance(3_600);
+    for _ in 0..2 {
+        assert_eq!(cloud.signed(&cloud.sign(&device), "DELETE", "backup", &[], None).await.status, 200);
+    }
+
+    let product = format!("/devices?product_hex={}", device.product_hex());
+    for path in ["/devices", &product] {
+        assert_eq!(cloud.as_user("root", &["super_users"], "GET", path).await.status, 200);
+    }
+}
+
+async fn recorded() -> BTreeSet<Used> {
+    let engines = TestCloud::start().await;
+    let (cloud, recorder) = Recorder::over(&engines).await;
+    everything(&cloud).await;
+    recorder.used()
+}
+
+fn templates() -> impl Iterator<Item = FunctionTemplate> {
+    FUNCTIONS.into_iter().map(|source| template(source.name))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_allows_what_its_function_does_and_nothing_else() {
+    let used = recorded().await;
+    let found: Vec<_> = templates().flat_map(|template| differences(&template, &used)).collect();
+    assert!(found.is_empty(), "{found:#?}");
+    let names: BTreeSet<_> = used.iter().map(|used| used.function.as_str()).collect();
+    let stores: BTreeSet<_> =
+        FUNCTIONS.iter().map(|source| source.name).filter(|name| !name.contains("health")).collect();
+    assert_eq!(names, stores, "who calls AWS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_action_more_less_or_wider_in_any_role_is_noticed() {
+    let used = recorded().await;
+    for template in templates() {
+        for index in 0..template.actions.len() {
+            let mut less = template.clone();
+            let removed = less.actions.remove(index);
+            assert!(!differences(&less, &used).is_empty(), "{} without {removed:?}", template.name);
+        }
+        for granted in templates().flat_map(|template| template.actions) {
+            let mut more = template.clone();
+            more.actions.push(granted.clone());
+            assert!(!differences(&more, &used).is_empty(), "{} with {granted:?}", template.name);
+        }
+        for index in 0..template.actions.len() {
+            let mut wider = template.clone();
+            wider.actions[index].resource = "*".to_owned();
+            assert!(!differences(&wider, &used).is_empty(), "{} on everything", template.name);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Rules of the repository that the compiler does not hold.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Path (from the root) and code, without comments and test modules, of every Rust file below `folder`.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap();
+                let lines = code.lines().map(|line| line.split("//").next().unwrap());
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                found.push((name, lines.collect::<Vec<_>>().join("\n")));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has no sources");
+    found.sort();
+    found
+}
+
+fn lambdas() -> Vec<String> {
+    let entries = fs::read_dir(root().join("lambdas")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names.len(), 9);
+    names
+}
+
+fn assert_absent(folder: &str, words: &[&str], except: &[&str]) {
+    for (name, code) in sources(folder) {
+        for word in words {
+            assert!(except.contains(&name.as_str()) || !code.contains(word), "{name} says {word}");
+        }
+    }
+}
+
+fn cargo_tree(package: &str) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--package", package])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_core_is_pure() {
+    for line in cargo_tree("firefly-core").lines() {
+        let impure = ["tokio", "aws-", "lambda_", "hyper", "http ", "reqwest"];
+        assert!(!impure.iter().any(|name| line.starts_with(name)), "firefly-core depends on {line}");
+    }
+    let words = ["async ", ".await", "env::", "SystemTime", "Instant", "std::fs", "std::net", "rand::rng", "SysRng"];
+    assert_absent("crates/firefly-core/src", &words, &[]);
+}
+
+#[test]
+fn evidence_is_made_in_one_place() {
+    let makes = |name: &str| {
+        let word = format!("{name} {{");
+        let made = |line: &&str| line.contains(&word) && !line.contains("struct ") && !line.contains("impl ");
+        let sources = [sources("crates"), sources("lambdas")].concat();
+        sources.iter().map(|(_, code)| code.lines().filter(made).count()).sum::<usize>()
+    };
+    assert_eq!(makes("VerifiedDevice"), 1);
+    assert_eq!(makes("SignatureVerified"), 1);
+}
+
+#[test]
+fn functions_are_thin() {
+    for name in lambdas() {
+        let main = fs::read_to_string(root().join(format!("lambdas/{name}/src/main.rs"))).unwrap();
+        assert!(main.lines().count() <= 20, "{name}/src/main.rs is long");
+        let handler = fs::read_to_string(root().join(format!("lambdas/{name}/src/lib.rs"))).unwrap();
+        let body = handler.split("async fn handle(").nth(1).expect("a handler");
+        let length = body.lines().position(|line| line == "    }").expect("the handler's end");
+        assert!(length <= 25, "{name}'s handler has {length} lines");
+    }
+    let failures = ["StatusCode::BAD", "StatusCode::UNAUTHORIZED", "StatusCode::FORBIDDEN", "StatusCode::NOT_FOUND"];
+    assert_absent("lambdas", &failures, &[]);
+    assert_absent("lambdas", &["aws_sdk_", "headers()", "StatusCode::INTERNAL", "StatusCode::CONFLICT"], &[]);
+}
+
+#[test]
+fn only_main_reads_the_environment_and_the_clock() {
+    let words = ["env::var", "SystemTime::now"];
+    assert_absent("crates/firefly-core/src", &words, &[]);
+    assert_absent("crates/firefly-service/src", &words, &["crates/firefly-service/src/function.rs"]);
+    assert_absent("crates/firefly-local/src", &["env::var"], &["crates/firefly-local/src/main.rs"]);
+    assert_absent("lambdas", &words, &[]);
+}
+
+#[test]
+fn a_function_knows_no_other_function() {
+    for name in lambdas() {
+        let tree = cargo_tree(&name);
+        let others =
+            tree.lines().filter(|line| line.starts_with("func-api-") && !line.starts_with(&format!("{name} ")));
+        assert_eq!(others.collect::<Vec<_>>(), Vec::<&str>::new(), "{name}");
+    }
+}
+
+#[test]
+fn every_package_inherits_the_lints() {
+    let mut manifests: Vec<_> = lambdas().iter().map(|name| format!("lambdas/{name}")).collect();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        manifests.push(format!("crates/{}", entry.unwrap().file_name().into_string().unwrap()));
+    }
+    manifests.push("tests".to_owned());
+    for folder in manifests {
+        let manifest = fs::read_to_string(root().join(&folder).join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{folder}");
+    }
+}
+
+#[test]
+fn there_is_one_tls_stack() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let versions: Vec<_> = lock.split("name = \"rustls\"\nversion = \"").skip(1).map(|rest| &rest[..4]).collect();
+    assert_eq!(versions, ["0.23"]);
+    assert!(!lock.contains("name = \"openssl-sys\""));
+}
+
+#[test]
+fn the_architecture_fits_on_a_few_screens() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    assert!(text.lines().count() < 200);
+}

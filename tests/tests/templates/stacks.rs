@@ -1,0 +1,203 @@
+use std::collections::BTreeSet;
+
+use firefly_deploy::graph::STACKS;
+use serde_yaml_ng::Value;
+
+use super::ROUTES;
+use super::document::{Document, members, root, tagged, texts};
+
+/// The outputs that other stacks, workflows and people look up. One that may be empty is conditional: absence reads as
+/// empty.
+const OUTPUTS: [(&str, &[&str], &[&str]); 6] = [
+    ("api-gateway", &["ApiId", "ApiUrl", "AuthorizerId"], &[]),
+    ("cognito", &["UserPoolClientId", "UserPoolId"], &["HostedUiUrl"]),
+    ("dynamodb-devices", &["TableArn", "TableName"], &[]),
+    ("dynamodb-registration-keys", &["TableArn", "TableName"], &[]),
+    ("s3-device-backups", &["BackupBucketArn", "BackupBucketName"], &[]),
+    ("shared-layer", &["SharedLayerArn"], &["AppConfigExtensionLayerArn"]),
+];
+
+fn outputs(stack: &str, conditional: bool) -> BTreeSet<String> {
+    let document = Document::of_stack(stack);
+    let outputs = document.section("Outputs").filter(|(_, output)| output.get("Condition").is_some() == conditional);
+    outputs.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn every_stack_has_the_outputs_that_are_looked_up() {
+    for (stack, always, sometimes) in OUTPUTS {
+        assert!(outputs(stack, false).iter().eq(always), "{stack}: {:?}", outputs(stack, false));
+        assert!(outputs(stack, true).iter().eq(sometimes), "{stack}: {:?}", outputs(stack, true));
+    }
+    for stack in &STACKS {
+        for need in stack.needs {
+            let declared = &outputs(need.stack, false) | &outputs(need.stack, true);
+            for output in need.purpose.outputs() {
+                assert!(declared.contains(*output), "{} needs {output} of {}", stack.name, need.stack);
+                let document = Document::of_stack(stack.name);
+                assert!(document.section("Parameters").any(|(name, _)| name == *output), "{}: {output}", stack.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn stacks_deploy_independently() {
+    for stack in &STACKS {
+        let document = Document::of_stack(stack.name);
+        assert!(document.functions().iter().all(|(function, _)| function != "ImportValue"), "{}", stack.name);
+        assert!(document.section("Outputs").all(|(_, output)| output.get("Export").is_none()), "{}", stack.name);
+    }
+}
+
+#[test]
+fn the_api_is_declared_so_that_no_deploy_of_it_takes_routes_away() {
+    let document = Document::of_stack("api-gateway");
+    for (id, resource) in document.resources() {
+        let kind = resource["Type"].as_str().unwrap();
+        let allowed =
+            ["Api", "ApiMapping", "Authorizer", "DomainName", "Stage"].map(|name| format!("AWS::ApiGatewayV2::{name}"));
+        let others = ["AWS::Logs::LogGroup", "AWS::Route53::RecordSet"];
+        assert!(allowed.iter().any(|allowed| allowed == kind) || others.contains(&kind), "{id} is a {kind}");
+    }
+    assert!(!document.has_section("Transform"));
+    assert!(document.resource("Api")["Properties"].get("Body").is_none());
+    let stage = &document.resource("Stage")["Properties"];
+    assert_eq!((stage["StageName"].as_str(), stage["AutoDeploy"].as_bool()), (Some("$default"), Some(true)));
+    assert!(stage.get("RouteSettings").is_none());
+    for limit in ["ThrottlingBurstLimit", "ThrottlingRateLimit"] {
+        assert!(stage["DefaultRouteSettings"].get(limit).is_some(), "{limit}");
+    }
+    let methods: BTreeSet<_> = ROUTES.iter().map(|route| route.key.split_once(' ').unwrap().0).collect();
+    let cors = &document.resource("Api")["Properties"]["CorsConfiguration"];
+    assert_eq!(texts(&cors["AllowMethods"]).into_iter().collect::<BTreeSet<_>>(), methods);
+    // API Gateway answers OPTIONS itself; ANY and $default would take it away from that.
+    assert!(methods.is_subset(&BTreeSet::from(["DELETE", "GET", "POST", "PUT", "PATCH"])));
+    let log = document.resource("AccessLogGroup");
+    assert_eq!(log["Properties"]["LogGroupName"].as_str(), Some("/aws/vendedlogs/firefly-api-gateway"));
+    assert_eq!(log["Properties"]["RetentionInDays"].as_u64(), Some(30));
+    // Whatever belongs to the custom domain is there with it.
+    for id in ["Domain", "DomainMapping", "DomainRecord"] {
+        assert_eq!(document.resource(id)["Condition"].as_str(), Some("HasDomain"), "{id}");
+    }
+}
+
+#[test]
+fn nobody_signs_up_by_themselves() {
+    let document = Document::of_stack("cognito");
+    let pool = &document.resource("UserPool")["Properties"];
+    assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"].as_bool(), Some(true));
+    let protection = document.section("Parameters").find(|(name, _)| *name == "UserPoolDeletionProtection").unwrap().1;
+    assert_eq!(tagged(&pool["DeletionProtection"], "!Ref").and_then(Value::as_str), Some("UserPoolDeletionProtection"));
+    assert_eq!(protection["Default"].as_str(), Some("ACTIVE"));
+    let client = &document.resource("UserPoolClient")["Properties"];
+    assert_eq!(client["PreventUserExistenceErrors"].as_str(), Some("ENABLED"));
+    assert_eq!(client["GenerateSecret"].as_bool(), Some(false));
+    let flows: BTreeSet<_> = texts(&client["ExplicitAuthFlows"]).into_iter().collect();
+    let expected = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"];
+    assert_eq!(flows, expected.into());
+    assert_eq!(document.resource("SuperUsersGroup")["Properties"]["GroupName"].as_str(), Some("super_users"));
+    for id in ["HostedUiDomain", "IdentityProvider"] {
+        assert!(document.resource(id).get("Condition").is_some(), "{id}");
+    }
+}
+
+#[test]
+fn data_outlive_their_stacks_and_can_be_adopted() {
+    let data = [
+        ("dynamodb-devices", "DevicesTable", "AWS::DynamoDB::Table"),
+        ("dynamodb-registration-keys", "RegistrationKeysTable", "AWS::DynamoDB::Table"),
+        ("s3-device-backups", "DeviceBackupsBucket", "AWS::S3::Bucket"),
+    ];
+    for (stack, id, kind) in data {
+        let document = Document::of_stack(stack);
+        let resource = document.resource(id);
+        assert_eq!(resource["Type"].as_str(), Some(kind), "{stack}");
+        assert_eq!(resource["DeletionPolicy"].as_str(), Some("Retain"), "{stack}");
+        assert_eq!(resource["UpdateReplacePolicy"].as_str(), Some("Retain"), "{stack}");
+        // What makes the deploy after an import differ from it.
+        assert!(resource.get("Metadata").is_some(), "{stack}");
+        assert!(!document.has_section("Transform"), "{stack}");
+        if kind == "AWS::DynamoDB::Table" {
+            assert!(!document.has_section("Parameters") && document.functions().len() == 2, "{stack}");
+            assert_eq!(document.resources().count(), 1, "{stack}");
+        }
+    }
+    let document = Document::of_stack("s3-device-backups");
+    let bucket = &document.resource("DeviceBackupsBucket")["Properties"];
+    let lifecycle = |id: &str| {
+        let rules = bucket["LifecycleConfiguration"]["Rules"].as_sequence().unwrap().iter();
+        rules.into_iter().find(|rule| rule["Id"].as_str() == Some(id)).unwrap()
+    };
+    assert_eq!(lifecycle("expire-old-versions")["NoncurrentVersionExpiration"]["NoncurrentDays"].as_u64(), Some(90));
+    let cleaned = &lifecycle("clean-incomplete-uploads")["AbortIncompleteMultipartUpload"];
+    assert_eq!(cleaned["DaysAfterInitiation"].as_u64(), Some(1));
+    assert_eq!(bucket["VersioningConfiguration"]["Status"].as_str(), Some("Enabled"));
+    for (setting, on) in members(&bucket["PublicAccessBlockConfiguration"]) {
+        assert_eq!(on.as_bool(), Some(true), "{setting}");
+    }
+}
+
+#[test]
+fn the_shared_layer_holds_the_defaults() {
+    let document = Document::of_stack("shared-layer");
+    let layer = &document.resource("SharedLayer")["Properties"];
+    assert_eq!(layer["RetentionPolicy"].as_str(), Some("Delete"));
+    let folder = root().join("stacks").join(layer["ContentUri"].as_str().unwrap());
+    // A layer is unpacked in /opt, where functions read firefly/defaults.json.
+    assert!(folder.join("firefly/defaults.json").is_file());
+    let passed = document.section("Outputs").find(|(name, _)| *name == "AppConfigExtensionLayerArn").unwrap().1;
+    assert_eq!(tagged(&passed["Value"], "!Ref").and_then(Value::as_str), Some("AppConfigExtensionLayerArn"));
+}
+
+/// Statements of the bootstrap stack whose resources no name of ours can narrow, and why.
+const BEYOND_OUR_NAMES: [(&str, &str); 15] = [
+    ("AccessLogDelivery", "log delivery knows no resources"),
+    ("Api", "ids of APIs are random"),
+    ("ApiServiceRole", "API Gateway's own service-linked role"),
+    ("AppConfigExtension", "a layer that AWS publishes"),
+    ("Artifacts", "the stack's own bucket"),
+    ("Code", "the stack's own bucket"),
+    ("DomainRecord", "the one zone the operator names"),
+    ("DomainRecordWait", "ids of changes are random"),
+    ("HandOver", "the stack's own role"),
+    ("LogGroupsRead", "log groups are listed all together"),
+    ("StacksRead", "no stack is named in these calls"),
+    ("TestUsers", "ids of user pools are random"),
+    ("Transform", "SAM's transform"),
+    ("UserPool", "ids of user pools are random"),
+    ("UserPoolNew", "a pool that is not there yet has no name"),
+];
+
+#[test]
+fn what_ci_may_do_is_limited_to_our_names() {
+    let document = Document::of_file("stacks/bootstrap.yaml");
+    let mut beyond = BTreeSet::new();
+    let mut judge = |statement: &Value| {
+        let sid = statement["Sid"].as_str().unwrap();
+        let resources = match &statement["Resource"] {
+            Value::Sequence(resources) => resources.clone(),
+            resource => vec![resource.clone()],
+        };
+        let ours = |resource: &Value| {
+            tagged(resource, "!Sub").and_then(Value::as_str).is_some_and(|arn| {
+                let name = arn.rsplit(['/', ':']).find(|part| part.contains("firefly-")).unwrap_or_default();
+                name.starts_with("firefly-") && arn.starts_with("arn:${AWS::Partition}:")
+            })
+        };
+        if !resources.iter().all(ours) {
+            beyond.insert(sid.to_owned());
+        }
+        // An action named in full can be judged; a pattern grants what AWS adds later.
+        assert!(texts(&statement["Action"]).iter().all(|action| !action.contains('*')), "{sid}");
+    };
+    for (_, role) in document.resources().filter(|(_, resource)| resource["Type"].as_str() == Some("AWS::IAM::Role")) {
+        for policy in role["Properties"]["Policies"].as_sequence().unwrap() {
+            for statement in policy["PolicyDocument"]["Statement"].as_sequence().unwrap() {
+                // `!If [Condition, statement, nothing]`.
+                judge(tagged(statement, "!If").map_or(statement, |choice| &choice[1]));
+            }
+        }
+    }
+    assert!(beyond.iter().eq(BEYOND_OUR_NAMES.iter().map(|(sid, _)| sid)), "{beyond:?}");
+}
