@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError};
 use aws_sdk_cloudformation::error::SdkError;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -28,10 +28,13 @@ pub enum AwsError {
     #[error("no AWS region: set AWS_REGION")]
     NoRegion,
     /// No credentials are configured.
-    #[error("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE ({cause})")]
+    #[error(
+        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE{}",
+        .cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default()
+    )]
     NoCredentials {
-        /// What the SDK says.
-        cause: String,
+        /// What stands in the way of those that are configured.
+        cause: Option<String>,
     },
     /// AWS refused a call.
     #[error("{operation}: {message} ({code}){}", advice(.code))]
@@ -201,11 +204,11 @@ impl Account {
         if config.region().is_none() {
             return Err(AwsError::NoRegion);
         }
-        let credentials = match config.credentials_provider() {
-            Some(provider) => provider.provide_credentials().await.map_err(|error| causes(&error)),
-            None => Err("no provider is configured".to_owned()),
-        };
-        credentials.map_err(|cause| AwsError::NoCredentials { cause })?;
+        let provider = config.credentials_provider().ok_or(AwsError::NoCredentials { cause: None })?;
+        provider.provide_credentials().await.map_err(|error| match error {
+            CredentialsError::CredentialsNotLoaded(_) => AwsError::NoCredentials { cause: None },
+            error => AwsError::NoCredentials { cause: Some(causes(&error)) },
+        })?;
         Self::new(&config, options)
     }
 

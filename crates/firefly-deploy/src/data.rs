@@ -121,7 +121,6 @@ pub async fn deploy(
     environment: &BTreeMap<String, String>,
 ) -> Result<(), DataError> {
     let target = Target::new(account, stack, environment).await?;
-    let mut rollback_continued = false;
     for _ in 0..MOST_STEPS {
         let (observed, step) = account
             .wait(&target.name, async || {
@@ -140,11 +139,9 @@ pub async fn deploy(
                 account.delete_stack(&shell, Vec::new()).await?;
             }
             Step::DeleteStack { stack, retain } => account.delete_stack(&stack, retain).await?,
-            Step::ContinueRollback(stack) if !rollback_continued => {
-                rollback_continued = true;
-                account.continue_rollback(&stack).await?;
-            }
-            Step::ContinueRollback(stack) | Step::Report(stack) => return Err(account.failed(&stack).await?.into()),
+            // Where it fails again, that ends the run.
+            Step::ContinueRollback(stack) => account.continue_rollback(&stack).await?,
+            Step::Report(stack) => return Err(account.failed(&stack).await?.into()),
             Step::Import => import(account, &target, &observed.live).await?,
             Step::Create => {
                 change(account, &target, ChangeKind::Create, target.stack.template.to_owned()).await?;

@@ -28,6 +28,7 @@ enum Command {
     /// stacks it needs, else from the environment (parameter DomainName from DOMAIN_NAME; unset or empty means the
     /// template's default).
     Params {
+        /// Name of a stack, such as func-api-health-get.
         #[arg(value_name = "STACK", value_parser = any_stack)]
         stack: &'static Stack,
         /// File to write [default: standard output].
@@ -37,6 +38,7 @@ enum Command {
     /// Deploys a table or the bucket: creates it, adopts it where it exists without its stack, or updates it; recovers
     /// from whatever an earlier run has left. BACKUP_BUCKET_NAME names the bucket.
     Data {
+        /// dynamodb-devices, dynamodb-registration-keys or s3-device-backups.
         #[arg(value_name = "STACK", value_parser = data_stack)]
         stack: &'static Stack,
         /// Print what would be done, and do nothing.
@@ -48,9 +50,10 @@ enum Command {
     /// Deletes a stack and its left-over log group; a table goes with it unless it is protected or kept, the bucket
     /// stays.
     Delete {
+        /// Name of a stack, such as func-api-health-get.
         #[arg(value_name = "STACK", value_parser = any_stack)]
         stack: &'static Stack,
-        /// Keep the table; the next deploy adopts it.
+        /// Keep the table, also one that is protected; the next deploy adopts it. Other stacks hold none.
         #[arg(long)]
         keep_data: bool,
         #[command(flatten)]

@@ -98,7 +98,7 @@ impl Template {
         if let Some(resources) = template.0.get_mut("Resources").and_then(Value::as_mapping_mut) {
             resources.retain(|id, _| id.as_str() == Some(logical_id));
             if let Some(resource) = resources.get_mut(logical_id).and_then(Value::as_mapping_mut) {
-                let _ = resource;
+                resource.remove("Metadata");
             }
         }
         template

@@ -13,7 +13,10 @@ pub(super) async fn check(account: &Account, target: &Target) -> Result<(), Data
     let stack = stack.ok_or_else(|| DataError::ReadBack(format!("the stack {} is gone", target.name)))?;
     for (output, conditional) in target.template.outputs() {
         if !conditional && !stack.outputs.contains_key(&output) {
-            return Err(DataError::ReadBack(format!("the stack {} has no output {output}; run again", target.name)));
+            return Err(DataError::ReadBack(format!(
+                "the stack {} has no output {output}: look at it in the console",
+                target.name
+            )));
         }
     }
     let (noun, name) = (target.kind.noun(), &target.resource);

@@ -58,7 +58,7 @@ async fn no_region_no_credentials_and_no_answer_are_one_line_and_one() {
     let output = program().args(["params", "cognito"]).output().await.unwrap();
     assert_fails(&output, 1, "no AWS region: set AWS_REGION");
     let output = program().env("AWS_REGION", "eu-central-1").args(["data", "dynamodb-devices"]).output().await.unwrap();
-    assert_fails(&output, 1, "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE");
+    assert_fails(&output, 1, "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE\n");
     let cloud = Cloud::start().await;
     cloud.state().refuse.insert("cloudformation:DescribeStacks", ("ExpiredToken", "The security token is expired"));
     let output = run(&cloud, &["delete", "func-api-health-get"]).await;

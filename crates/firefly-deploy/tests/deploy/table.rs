@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::{
-    DEVICES, DEVICES_STACK, KEYS, KEYS_STACK, assert_devices_deployed, deploy, deployed_keys, new_devices, plan,
-    status, template,
+    DEVICES, DEVICES_STACK, KEYS, KEYS_STACK, assert_devices_deployed, deploy, deployed_keys, new_devices,
+    no_environment, plan, stack, status, template,
 };
 
 /// The template of an earlier deployment: the same table with fewer settings.
@@ -102,10 +102,14 @@ async fn a_table_that_is_being_changed_is_waited_for() {
     let cloud = Cloud::start().await;
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     cloud.state().tables.states.insert(DEVICES.to_owned(), ["UPDATING", "UPDATING"].into());
-    cloud.state().tables.index_states = ["CREATING"].into();
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     let lines = cloud.lines();
     assert!(lines.contains(&format!("{DEVICES_STACK}: table {DEVICES} is UPDATING")), "{lines:?}");
+    // While an index is filled, its table is ACTIVE.
+    cloud.state().tables.index_states = ["CREATING", "CREATING"].into();
+    deploy(&cloud, "dynamodb-devices").await.unwrap();
+    let filled = format!("{DEVICES_STACK}: table {DEVICES} is ACTIVE, its index product_hex-index CREATING");
+    assert!(cloud.lines().contains(&filled), "{:?}", cloud.lines());
 }
 
 #[tokio::test]
@@ -159,7 +163,12 @@ async fn the_plan_of_each_path_touches_nothing() {
 #[tokio::test]
 async fn cloudformation_works_with_the_role_given() {
     let cloud = Cloud::start().await;
+    // Continues a rollback, updates, then deletes.
+    cloud.state().tables.put(&new_devices(), None, true);
+    let text = template("dynamodb-devices").replace("checkov", "earlier");
+    cloud.state().put_stack(DEVICES_STACK, "UPDATE_ROLLBACK_FAILED", &text, "UPDATE_COMPLETE");
     deploy(&cloud, "dynamodb-devices").await.unwrap();
+    firefly_deploy::delete(&cloud.account(), stack("dynamodb-devices"), &no_environment(), true).await.unwrap();
     let role = Some("arn:aws:iam::123456789012:role/firefly-cloudformation".to_owned());
-    assert_eq!(cloud.state().roles, [role]);
+    assert_eq!(cloud.state().roles, [role.clone(), role.clone(), role]);
 }

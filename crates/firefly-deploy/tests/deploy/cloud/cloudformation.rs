@@ -202,10 +202,11 @@ fn delete_stack(state: &mut State, parameters: &Parameters) -> Result<String, Re
     };
     stack.event("DELETE_IN_PROGRESS", "User Initiated");
     let mut outcome = "DELETE_COMPLETE";
-    // What refers to others goes before them.
-    for one in stack.resources.clone().into_iter().rev().filter(|one| !one.status.starts_with("DELETE_")) {
+    // What refers to others goes before them; what could not be deleted is tried again.
+    let gone = |one: &Resource| matches!(one.status.as_str(), "DELETE_COMPLETE" | "DELETE_SKIPPED");
+    for one in stack.resources.clone().into_iter().rev().filter(|one| !gone(one)) {
         let policy = declared.get(&one.logical_id).and_then(|declared| declared.policy.as_deref());
-        let (status, reason) = if policy == Some("Retain") {
+        let (status, reason) = if policy == Some("Retain") || retain.contains(&one.logical_id) {
             ("DELETE_SKIPPED", String::new())
         } else {
             match resources::delete(state, &one) {
@@ -217,13 +218,6 @@ fn delete_stack(state: &mut State, parameters: &Parameters) -> Result<String, Re
             outcome = "DELETE_FAILED";
         }
         stack.resource(&one.logical_id, &one.physical_id, &one.kind, status, &reason);
-    }
-    for one in stack.resources.clone().into_iter().filter(|one| one.status == "DELETE_FAILED") {
-        if retain.contains(&one.logical_id) {
-            stack.resource(&one.logical_id, &one.physical_id, &one.kind, "DELETE_SKIPPED", "");
-        } else if !retain.is_empty() {
-            outcome = "DELETE_FAILED";
-        }
     }
     stack.go(lag, "DELETE_IN_PROGRESS", outcome);
     stack.events.pop();
