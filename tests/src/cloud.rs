@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_core::device::DeviceId;
@@ -30,6 +30,8 @@ pub struct TestCloud {
     appconfigdata_endpoint: String,
     bucket: String,
     data_dir: PathBuf,
+    /// Made when it is first asked for: reading the machine's certificates takes a while.
+    aws: OnceLock<Aws>,
 }
 
 impl TestCloud {
@@ -80,6 +82,7 @@ impl TestCloud {
             appconfigdata_endpoint: cloud.appconfigdata_endpoint().to_owned(),
             bucket: cloud.bucket().to_owned(),
             data_dir: data_dir.to_owned(),
+            aws: OnceLock::new(),
             cloud: Mutex::new(Some(cloud)),
         }
     }
@@ -217,11 +220,13 @@ impl TestCloud {
     }
 
     /// The configuration of SDK clients that reach this cloud's engines with every permission.
-    pub fn aws(&self) -> Aws {
-        let mut environment: BTreeMap<_, _> = Cloud::developer_environment();
-        environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.dynamodb_endpoint.clone());
-        environment.insert("AWS_ENDPOINT_URL_S3".to_owned(), self.s3_endpoint.clone());
-        Aws::new(&Environment::new(environment)).expect("the engines' environment is complete")
+    pub fn aws(&self) -> &Aws {
+        self.aws.get_or_init(|| {
+            let mut environment: BTreeMap<_, _> = Cloud::developer_environment();
+            environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.dynamodb_endpoint.clone());
+            environment.insert("AWS_ENDPOINT_URL_S3".to_owned(), self.s3_endpoint.clone());
+            Aws::new(&Environment::new(environment)).expect("the engines' environment is complete")
+        })
     }
 
     /// The item of a device, if there is one.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use aws_sdk_s3::primitives::ByteStream;
 use firefly_core::device::DeviceId;
 use firefly_device::Identity;
@@ -66,15 +66,27 @@ impl TestCloud {
         put.send().await.expect("the embedded DynamoDB puts an item");
     }
 
-    /// Puts many items, 25 to a call.
+    /// Puts many items.
     pub async fn put_items(&self, table: &str, items: Vec<Item>) {
+        let put = |item| PutRequest::builder().set_item(Some(item)).build().expect("an item");
+        let writes = items.into_iter().map(|item| WriteRequest::builder().put_request(put(item)).build());
+        self.write(table, writes.collect()).await;
+    }
+
+    /// Deletes the items of these devices.
+    pub async fn delete_device_items(&self, uuids: &[String]) {
+        let delete = |uuid| DeleteRequest::builder().key("uuid", text(uuid)).build().expect("a key");
+        let writes = uuids.iter().map(|uuid| WriteRequest::builder().delete_request(delete(uuid)).build());
+        self.write(DEVICES, writes.collect()).await;
+    }
+
+    /// Writes, 25 items to a call.
+    async fn write(&self, table: &str, writes: Vec<WriteRequest>) {
         let client = self.aws().dynamodb();
-        for batch in items.chunks(25) {
-            let put = |item: &Item| PutRequest::builder().set_item(Some(item.clone())).build().expect("an item");
-            let writes = batch.iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect();
-            let written = client.batch_write_item().request_items(table, writes).send().await;
-            let left = written.expect("the embedded DynamoDB puts items").unprocessed_items.unwrap_or_default();
-            assert!(left.is_empty(), "items were not put");
+        for batch in writes.chunks(25) {
+            let written = client.batch_write_item().request_items(table, batch.to_vec()).send().await;
+            let left = written.expect("the embedded DynamoDB writes items").unprocessed_items.unwrap_or_default();
+            assert!(left.is_empty(), "items were not written");
         }
     }
 

@@ -1,5 +1,7 @@
 //! A registration whose transaction DynamoDB cancels: what is stored decides again, in the order of the first time.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
+
 use firefly_core::registration::RegistrationKey;
 use firefly_device::{Identity, Response};
 use firefly_tests::answer::assert_failure;

@@ -111,7 +111,9 @@ fn dynamodb(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Full<B
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
     let call: Value = serde_json::from_slice(request.body()).ok()?;
     let answer = match target.strip_prefix("DynamoDB_20120810.")? {
-        "GetItem" => item(shared, &call["Key"]).map_or_else(|| json!({}), |item| json!({ "Item": item })),
+        "GetItem" => {
+            item(shared, &call["Key"]).map_or_else(|| json!({}), |item| json!({ "Item": project(item, &call) }))
+        }
         "Scan" if call["TableName"] == "firefly-devices" => {
             scanned(shared.device.iter().cycle().take(25).cloned().collect())
         }
@@ -134,6 +136,16 @@ fn item(shared: &Shared, key: &Value) -> Option<Value> {
         (_, Some(key)) if !key.contains('#') => Some(key_item()),
         _ => None,
     }
+}
+
+/// The attributes that the call asks for.
+fn project(mut item: Value, call: &Value) -> Value {
+    if let (Some(wanted), Some(attributes)) = (call["ProjectionExpression"].as_str(), item.as_object_mut()) {
+        let name = |name| call["ExpressionAttributeNames"][name].as_str().unwrap_or(name);
+        let wanted: Vec<_> = wanted.split(", ").map(name).collect();
+        attributes.retain(|name, _| wanted.contains(&name.as_str()));
+    }
+    item
 }
 
 /// A live key.

@@ -27,8 +27,8 @@ impl FromStr for DeviceId {
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, byte) in self.0.iter().enumerate() {
-            let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
-            write!(f, "{dash}{byte:02x}")?;
+            f.write_str(if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" })?;
+            hex::write_lower(f, &[*byte])?;
         }
         Ok(())
     }

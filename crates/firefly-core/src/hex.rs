@@ -17,7 +17,8 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Writes `bytes` as lower-case hex digits.
 pub(crate) fn write_lower(f: &mut impl fmt::Write, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).try_for_each(|digit| f.write_char(DIGITS[usize::from(digit)]))
 }
 
 fn digit(character: u8) -> Option<u8> {

@@ -1,5 +1,7 @@
 //! What outlives the process, and how it ends: kill -9, Ctrl-C, and every reason not to start.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
+
 mod process;
 
 use std::collections::BTreeMap;
@@ -126,6 +128,7 @@ async fn ctrl_c_in_the_middle_of_uploads_ends_well_and_loses_nothing() {
         let ended = cloud.interrupt();
         assert_eq!(ended.status.code(), Some(0));
         assert_eq!(String::from_utf8_lossy(&ended.stderr), "firefly-local: stopping\n");
+        assert!(String::from_utf8_lossy(&ended.stdout).ends_with("Ctrl-C ends it.\n"));
     })
     .await;
     let cloud = Local::start(dir.path(), &[]);

@@ -1,6 +1,7 @@
 //! The AWS SDK clients: one HTTP connector, region and credentials straight from the environment.
 
 mod calls;
+mod user_agent;
 mod warm_up;
 
 use std::time::Duration;
@@ -82,7 +83,9 @@ impl Aws {
 
     /// A DynamoDB client.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(calls::CallTimer);
+        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config)
+            .interceptor(calls::CallTimer)
+            .interceptor(user_agent::UserAgent);
         config.set_endpoint_url(self.dynamodb_endpoint.clone());
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
@@ -91,6 +94,7 @@ impl Aws {
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let mut config = aws_sdk_s3::config::Builder::from(&self.config)
             .interceptor(calls::CallTimer)
+            .interceptor(user_agent::UserAgent)
             .timeout_config(timeouts(TRANSFER_ATTEMPT_TIMEOUT, TRANSFER_OPERATION_TIMEOUT))
             .force_path_style(self.s3_endpoint.is_some());
         config.set_endpoint_url(self.s3_endpoint.clone());
@@ -140,7 +144,7 @@ impl Aws {
 
     /// An AppConfig data client.
     pub fn appconfigdata(&self) -> aws_sdk_appconfigdata::Client {
-        let mut config = aws_sdk_appconfigdata::config::Builder::from(&self.config);
+        let mut config = aws_sdk_appconfigdata::config::Builder::from(&self.config).interceptor(user_agent::UserAgent);
         config.set_endpoint_url(self.appconfigdata_endpoint.clone());
         aws_sdk_appconfigdata::Client::from_conf(config.build())
     }

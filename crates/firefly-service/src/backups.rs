@@ -3,9 +3,15 @@
 
 use std::time::Duration;
 
+use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -83,15 +89,17 @@ impl Backups {
         envelope: EnvelopeBytes,
         etag: Option<ETag>,
     ) -> Result<(), StoreError> {
-        let checksum = STANDARD.encode(Sha256::digest(&envelope.0));
+        let hash = Sha256::digest(&envelope.0);
         self.client
             .put_object()
             .bucket(&self.bucket)
             .key(device.id().to_string())
             .content_type("application/octet-stream")
-            .checksum_sha256(checksum)
+            .checksum_sha256(STANDARD.encode(hash))
             .set_metadata(etag.map(|etag| [(ETAG_METADATA.to_owned(), etag.to_hex())].into()))
             .body(ByteStream::from(envelope.0))
+            .customize()
+            .interceptor(PayloadHash(format!("{:x}", Bytes::copy_from_slice(&hash))))
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("s3:PutObject", &error))?;
@@ -148,6 +156,27 @@ impl Backups {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("s3:DeleteObject", &error))?;
+        Ok(())
+    }
+}
+
+/// Hands the SDK's signer the body's SHA-256 in lower-case hex, which it would compute once more.
+#[derive(Debug)]
+struct PayloadHash(String);
+
+#[dyn_dispatch_hint]
+impl Intercept for PayloadHash {
+    fn name(&self) -> &'static str {
+        "PayloadHash"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.0.clone()));
         Ok(())
     }
 }

@@ -24,6 +24,10 @@ use crate::store::{Attributes, Item, StoreError};
 /// The most calls of this table that a request makes at once: a device and its replay record are read.
 const CALLS_AT_ONCE: usize = 2;
 
+/// What [`Device`] is read from; `uuid` is a reserved word.
+const PROJECTION: &str = "#uuid, public_key, product_id, product_hex, device_class, registration_date, \
+                          registering_application, registering_version";
+
 /// The registered devices.
 pub struct Devices {
     client: Client,
@@ -99,13 +103,15 @@ impl Devices {
         Ok(Some((self.admit(verified, record, now).await?, device.registration)))
     }
 
-    /// Reads a device with a strongly consistent read.
+    /// Reads a device with a strongly consistent read, without what only lists show.
     async fn get(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
         let output = self
             .client
             .get_item()
             .table_name(&self.table)
             .key("uuid", AttributeValue::S(id.to_string()))
+            .projection_expression(PROJECTION)
+            .expression_attribute_names("#uuid", "uuid")
             .consistent_read(true)
             .send()
             .await

@@ -9,7 +9,7 @@ use firefly_core::device::DeviceId;
 use firefly_core::time::UnixSeconds;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::{Request, RequestExt as _};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use tracing::Instrument as _;
 
 use crate::appconfig::Configuration;
@@ -176,7 +176,10 @@ pub fn run<F: Function>() -> ExitCode {
             let invocation =
                 Invocation { request_id: event.context.request_id, time_left: deadline.saturating_sub(since_epoch) };
             let now = UnixSeconds::new(since_epoch.as_secs());
-            runner.invoke(now, invocation, event.payload).await.map_err(Box::<dyn std::error::Error>::from)
+            runner.invoke(now, invocation, event.payload).await.map_err(|error| Diagnostic {
+                error_type: "MalformedEvent".to_owned(),
+                error_message: error.to_string(),
+            })
         }
     });
     let run = async {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use firefly_core::time::UnixSeconds;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::error::ApiError;
 use crate::http::Outcome;
@@ -40,50 +40,102 @@ impl Metrics {
         measured: &Measured,
         result: Result<Outcome, &ApiError>,
     ) {
+        let calls_ms = &measured.calls_ms;
         let mut metrics = vec![
-            ("Requests", "Count", json!(1)),
-            ("ColdStarts", "Count", json!(u64::from(measured.cold_start))),
-            ("Duration", "Milliseconds", json!(measured.duration_ms)),
+            Metric("Requests", "Count", Figure::One(1)),
+            Metric("ColdStarts", "Count", Figure::One(u64::from(measured.cold_start))),
+            Metric("Duration", "Milliseconds", Figure::One(measured.duration_ms)),
         ];
-        if !measured.calls_ms.is_empty() {
-            metrics.push(("AwsLatency", "Milliseconds", json!(measured.calls_ms)));
+        if !calls_ms.is_empty() {
+            metrics.push(Metric("AwsLatency", "Milliseconds", Figure::Many(calls_ms)));
         }
         let mut code = None;
         match result {
-            Ok(Outcome::KeyCreated) => metrics.push(("KeysMinted", "Count", json!(1))),
-            Ok(Outcome::DeviceRegistered) => metrics.push(("DevicesRegistered", "Count", json!(1))),
-            Ok(Outcome::BackupUnchanged) => metrics.push(("BackupsUnchanged", "Count", json!(1))),
+            Ok(Outcome::KeyCreated) => metrics.push(Metric("KeysMinted", "Count", Figure::One(1))),
+            Ok(Outcome::DeviceRegistered) => metrics.push(Metric("DevicesRegistered", "Count", Figure::One(1))),
+            Ok(Outcome::BackupUnchanged) => metrics.push(Metric("BackupsUnchanged", "Count", Figure::One(1))),
             Ok(Outcome::BackupStored { bytes }) => {
-                metrics.push(("BackupsStored", "Count", json!(1)));
-                metrics.push(("BackupBytes", "Bytes", json!(bytes)));
+                metrics.push(Metric("BackupsStored", "Count", Figure::One(1)));
+                let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                metrics.push(Metric("BackupBytes", "Bytes", Figure::One(bytes)));
             }
             Ok(_) => {}
             Err(error) => {
                 let answer = error.answer();
-                metrics.push((if answer.status.is_server_error() { "Failed" } else { "Refused" }, "Count", json!(1)));
+                let name = if answer.status.is_server_error() { "Failed" } else { "Refused" };
+                metrics.push(Metric(name, "Count", Figure::One(1)));
                 code = Some(answer.code);
             }
         }
-        // A refusal is counted by its cause, besides: a second set of dimensions.
-        let dimensions = if code.is_some() {
-            json!([["FunctionName"], ["FunctionName", "Code"]])
-        } else {
-            json!([["FunctionName"]])
-        };
-        let definitions: Vec<_> = metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-        let mut line: Map<String, Value> =
-            metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value)).collect();
-        line.insert("FunctionName".to_owned(), Value::from(function_name));
-        line.extend(code.map(|code| ("Code".to_owned(), Value::from(code))));
-        line.insert(
-            "_aws".to_owned(),
-            json!({
-                "Timestamp": now.get() * 1_000,
-                "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": definitions }],
-            }),
-        );
+        // Numbers and strings only: serde_json has no reason to fail.
+        let mut line = serde_json::to_vec(&Line { function_name, code, now, metrics: &metrics }).unwrap_or_default();
+        line.push(b'\n');
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A log stream that is gone is no reason to fail a request.
-        let _ = writeln!(writer, "{}", Value::Object(line)).and_then(|()| writer.flush());
+        let _ = writer.write_all(&line).and_then(|()| writer.flush());
+    }
+}
+
+/// Name, unit, figure.
+struct Metric<'a>(&'static str, &'static str, Figure<'a>);
+
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Figure<'a> {
+    One(u64),
+    Many(&'a [u64]),
+}
+
+/// One line: the figures beside each other, and what CloudWatch has to know of them under `_aws`.
+struct Line<'a> {
+    function_name: &'a str,
+    code: Option<&'a str>,
+    now: UnixSeconds,
+    metrics: &'a [Metric<'a>],
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: [MetricSet<'a>; 1],
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricSet<'a> {
+    namespace: &'a str,
+    dimensions: &'a [&'a [&'a str]],
+    metrics: Vec<Definition>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        for Metric(name, _, figure) in self.metrics {
+            line.serialize_entry(name, figure)?;
+        }
+        line.serialize_entry("FunctionName", self.function_name)?;
+        if let Some(code) = self.code {
+            line.serialize_entry("Code", code)?;
+        }
+        // A refusal is counted by its cause, besides: a second set of dimensions.
+        let dimensions: &[&[&str]] = match self.code {
+            None => &[&["FunctionName"]],
+            Some(_) => &[&["FunctionName"], &["FunctionName", "Code"]],
+        };
+        let definition = |Metric(name, unit, _): &Metric<'_>| Definition { name, unit };
+        let metrics = self.metrics.iter().map(definition).collect();
+        let set = MetricSet { namespace: NAMESPACE, dimensions, metrics };
+        let directive = Directive { timestamp: self.now.get() * 1_000, cloud_watch_metrics: [set] };
+        line.serialize_entry("_aws", &directive)?;
+        line.end()
     }
 }

@@ -135,7 +135,7 @@ impl<'a> Attributes<'a> {
         self.optional_text(attribute).ok_or_else(|| self.malformed(attribute))
     }
 
-    /// A whole number of seconds since 1970; DynamoDB may hold it as `1.75E9`.
+    /// A whole number of seconds since 1970; DynamoDB returns what was written as `1.75E9` in full.
     pub(crate) fn seconds(&self, attribute: &'static str) -> Result<UnixSeconds, StoreError> {
         let number = self.item.get(attribute).and_then(|value| value.as_n().ok());
         number.and_then(|text| text.parse().ok()).map(UnixSeconds::new).ok_or_else(|| self.malformed(attribute))

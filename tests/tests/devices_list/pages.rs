@@ -59,18 +59,7 @@ async fn an_answer_has_at_most_1000_devices_and_all_answers_have_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_has_at_most_5_mb() {
     let cloud = TestCloud::start().await;
-    let items: Vec<_> = (0..40)
-        .map(|n| {
-            let mut device = device_item("0xFF010001", n);
-            // Of different sizes, and two bytes a character on the wire.
-            let note = "\u{e9}".repeat(100_000 + n * 1_001);
-            device.insert("mcu".to_owned(), AttributeValue::M(item([("note", text(note))])));
-            device
-        })
-        .collect();
-    for batch in items.chunks(5) {
-        cloud.put_items(DEVICES, batch.to_vec()).await;
-    }
+    let items = large_devices(&cloud, 40).await;
     for query in ["", "product_hex=0xFF010001"] {
         let pages = follow(&cloud, query).await;
         assert_eq!(listed(&pages), uuids(&items), "{query}");
@@ -90,31 +79,45 @@ async fn replay_records_alone_do_not_stop_the_list() {
     let items: Vec<_> = (0..3).map(|n| device_item("0xFF010001", n)).collect();
     cloud.put_items(DEVICES, items.clone()).await;
     let records: Vec<_> = (0..60).map(|_| replay_record(350_000)).collect();
-    for batch in records.chunks(5) {
-        cloud.put_items(DEVICES, batch.to_vec()).await;
-    }
+    put_large(&cloud, records).await;
     let pages = follow(&cloud, "").await;
     assert_eq!(listed(&pages), uuids(&items));
     assert_eq!(listed(&follow(&cloud, "product_hex=0xFF010001").await), uuids(&items));
 }
 
-/// A device registered or deleted between two answers disturbs none of the others.
+/// Devices deleted between two answers disturb none of the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_goes_on_when_the_device_it_stopped_at_is_gone() {
     let cloud = TestCloud::start().await;
-    let items: Vec<_> = (0..1_010).map(|n| device_item("0xFF010001", n)).collect();
-    cloud.put_items(DEVICES, items.clone()).await;
+    let items = large_devices(&cloud, 30).await;
     for query in ["", "product_hex=0xFF010001&"] {
         let (devices, next) = page(&get(&cloud, &format!("/devices?{query}")).await);
         let seen: Vec<_> = devices.iter().map(|device| device["uuid"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(seen.len(), 1_000);
-        for uuid in &seen {
-            let delete = cloud.aws().dynamodb().delete_item().table_name(DEVICES).key("uuid", text(uuid));
-            delete.send().await.unwrap();
-        }
+        cloud.delete_device_items(&seen).await;
         let (rest, end) = page(&get(&cloud, &format!("/devices?{query}next={}", next.unwrap())).await);
-        assert_eq!((rest.len(), end), (10, None), "{query}");
-        let gone: Vec<_> = items.iter().filter(|item| seen.contains(item["uuid"].as_s().unwrap())).cloned().collect();
-        cloud.put_items(DEVICES, gone).await;
+        assert_eq!((seen.len() + rest.len(), end), (30, None), "{query}");
+        let gone = items.iter().filter(|item| seen.contains(item["uuid"].as_s().unwrap())).cloned().collect();
+        put_large(&cloud, gone).await;
+    }
+}
+
+/// Puts devices of which about 25 fill an answer.
+async fn large_devices(cloud: &TestCloud, count: usize) -> Vec<Item> {
+    let devices = (0..count).map(|n| {
+        let mut device = device_item("0xFF010001", n);
+        // Of different sizes, and two bytes a character on the wire.
+        let note = "\u{e9}".repeat(100_000 + n * 1_001);
+        device.insert("mcu".to_owned(), AttributeValue::M(item([("note", text(note))])));
+        device
+    });
+    let devices: Vec<_> = devices.collect();
+    put_large(cloud, devices.clone()).await;
+    devices
+}
+
+/// Puts items of up to 400 KB.
+async fn put_large(cloud: &TestCloud, items: Vec<Item>) {
+    for batch in items.chunks(5) {
+        cloud.put_items(DEVICES, batch.to_vec()).await;
     }
 }

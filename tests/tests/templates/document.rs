@@ -1,6 +1,5 @@
 use std::path::{Path, PathBuf};
 
-use firefly_deploy::graph::Stack;
 use serde_yaml_ng::Value;
 
 /// The repository's root.
@@ -23,12 +22,9 @@ impl Document {
         Self(serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}")))
     }
 
-    /// The template of a stack of the deployment's table.
+    /// The template of a stack.
     pub(crate) fn of_stack(stack: &str) -> Self {
-        let document = Self::of_file(&template_file(stack));
-        let table: Value = serde_yaml_ng::from_str(Stack::named(stack).unwrap().template).unwrap();
-        assert_eq!(document.0, table, "{stack}: firefly-deploy carries another template");
-        document
+        Self::of_file(&template_file(stack))
     }
 
     /// The entries of a section such as `Parameters`.

@@ -131,7 +131,10 @@ fn a_role_allows_its_handlers_actions_and_the_common_base() {
         ("func-api-devices-backup-get", &["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:ListBucket"]),
         ("func-api-devices-backup-post", &["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:PutObject"]),
         ("func-api-devices-get", &["dynamodb:Query", "dynamodb:Scan"]),
-        ("func-api-devices-register-post", &["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]),
+        (
+            "func-api-devices-register-post",
+            &["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        ),
         ("func-api-devices-registration-get", &["dynamodb:GetItem", "dynamodb:UpdateItem"]),
         ("func-api-health-get", &[]),
         ("func-api-registration-keys-get", &["dynamodb:Scan"]),

@@ -1,11 +1,11 @@
-//! DynamoDB failing, call by call and route by route: what is answered, what is left behind, what a retry finds.
+//! Every call of a kind fails.
 
-use firefly_core::device::DeviceId;
-use firefly_device::{Identity, Response, SignedHeaders};
 use firefly_tests::answer::{assert_failure, json};
-use firefly_tests::faults::{Broken, Call, Fault, Faults, INTERNALS, Outage, assert_outage};
+use firefly_tests::faults::{Call, Fault, Faults, INTERNALS, Outage, assert_outage};
 use firefly_tests::stored::{DEVICES, KEYS, item, number, text};
 use firefly_tests::{TestCloud, new_device};
+
+use crate::{BackedUp, SIGNED, backup_date, keys_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_key_is_minted_when_it_cannot_be_written() {
@@ -106,10 +106,6 @@ async fn a_registration_is_confirmed_whatever_befalls_the_keys() {
     };
     futures::future::join_all([Call::GetKey, Call::GetWrongKeys].map(run)).await;
 }
-
-/// The device-signed routes: method, and what follows the device.
-const SIGNED: [(&str, &str); 4] =
-    [("GET", "registration"), ("POST", "backup"), ("GET", "backup"), ("DELETE", "backup")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_cannot_be_read_is_told_so_and_nothing_is_done() {
@@ -247,199 +243,4 @@ async fn a_replay_record_that_cannot_be_read_back_admits_nothing() {
         assert_outage(route.0, &device.send(&engines, route).await, 503);
     }
     device.assert_untouched("a malformed record").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_failure_of_any_call_is_not_noticed() {
-    let engines = TestCloud::start().await;
-    let failures = [
-        Fault::json_error(500, "InternalServerError"),
-        Fault::json_error(400, "ThrottlingException"),
-        Fault::DropCall,
-        Fault::DropAnswer,
-    ];
-    let calls = [Call::GetDevice, Call::GetReplayRecord, Call::WriteReplayRecord, Call::UpdateDevice];
-    let calls = [Call::GetKey, Call::WriteAndSpend, Call::PutKey].into_iter().chain(calls);
-    let cases = calls.flat_map(|call| failures.clone().map(|failure| (call, failure)));
-    let run = async |(call, failure)| {
-        let (cloud, faults) = Faults::over(&engines).await;
-        let case = format!("{call:?}: {failure:?}");
-        faults.next(call, [failure]);
-        let key = cloud.as_user("installer", &[], "POST", "/registration-keys").await.member("key").unwrap();
-        let device = new_device();
-        assert_eq!(cloud.register(&device, &key).await.status, 204, "{case}");
-        assert!(engines.key_item(&key).await.is_none(), "{case}");
-        let envelope = device.seal(b"configuration", &[2; 12]).unwrap();
-        assert_eq!(cloud.upload(&device, &envelope).await.status, 200, "{case}");
-        assert_eq!(&cloud.restore(&device).await.body[..], &envelope[..], "{case}");
-        let deleted = cloud.signed(&cloud.sign(&device), "DELETE", "backup", &[], None).await;
-        assert_eq!(deleted.status, 200, "{case}");
-        assert!(faults.count(call) > 1, "{case}");
-    };
-    futures::future::join_all(cases.map(run)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_to_a_recorded_nonce_is_recognised() {
-    let engines = TestCloud::start().await;
-    let (cloud, faults) = Faults::over(&engines).await;
-    let device = engines.registered_device().await;
-    // No record yet, a record with room, and a record whose oldest nonce is to be dropped.
-    for (case, wait, nonces) in [("absent", 0, 1), ("insert", 0, 2), ("turnover", 61, 1)] {
-        engines.advance(wait);
-        let (signed, before) = (cloud.sign(&device), faults.count(Call::WriteReplayRecord));
-        faults.next(Call::WriteReplayRecord, [Fault::DropAnswer]);
-        let status = async || cloud.signed(&signed, "GET", "registration", &[], None).await;
-        assert_eq!(status().await.status, 200, "{case}");
-        assert_eq!(faults.count(Call::WriteReplayRecord) - before, 2, "{case}");
-        let record = engines.replay_record(device.uuid()).await.unwrap();
-        assert_eq!(record["nonces"].as_m().unwrap().len(), nonces, "{case}");
-        assert_failure(case, &status().await, 401, "replayed");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_comes_while_the_first_repeats_its_lost_write_is_refused() {
-    let engines = TestCloud::start().await;
-    let (cloud, faults) = Faults::over(&engines).await;
-    let device = engines.registered_device().await;
-    let signed = cloud.sign(&device);
-    // The second try is held until the copy has been judged.
-    faults.next(Call::WriteReplayRecord, [Fault::DropAnswer, Fault::Hold(Box::new(Fault::Pass))]);
-    let copy = async {
-        faults.arrived(Call::WriteReplayRecord, 2).await;
-        let answer = engines.signed(&signed, "GET", "registration", &[], None).await;
-        faults.release();
-        answer
-    };
-    let (first, copy) = tokio::join!(cloud.signed(&signed, "GET", "registration", &[], None), copy);
-    assert_eq!(first.status, 200);
-    assert_failure("the copy", &copy, 401, "replayed");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_to_a_registration_is_recognised() {
-    let engines = TestCloud::start().await;
-    let (cloud, faults) = Faults::over(&engines).await;
-    let (device, key) = (new_device(), engines.mint().await);
-    faults.next(Call::WriteAndSpend, [Fault::DropAnswer]);
-    assert_eq!(cloud.register(&device, key.as_str()).await.status, 204);
-    // The engine knows the repeated transaction by its ClientRequestToken: nothing had to be read again.
-    assert_eq!((faults.count(Call::WriteAndSpend), faults.count(Call::GetDevice)), (2, 1));
-    assert!(engines.key_item(key.as_str()).await.is_none());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_to_a_registration_is_found_in_the_table_once_its_token_is_forgotten() {
-    let engines = TestCloud::start().await;
-    let (cloud, faults) = Faults::over(&engines).await;
-    let (device, key) = (new_device(), engines.mint().await);
-    // What DynamoDB answers to the repeated transaction when it does not recognise it.
-    let unrecognised = Fault::cancelled(&["ConditionalCheckFailed", "ConditionalCheckFailed"]);
-    faults.next(Call::WriteAndSpend, [Fault::DropAnswer, unrecognised]);
-    assert_eq!(cloud.register(&device, key.as_str()).await.status, 204);
-    assert_eq!((faults.count(Call::WriteAndSpend), faults.count(Call::GetDevice)), (2, 2));
-    assert!(engines.key_item(key.as_str()).await.is_none());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_to_a_new_key_draws_another() {
-    let engines = TestCloud::start().await;
-    let (cloud, faults) = Faults::over(&engines).await;
-    faults.next(Call::PutKey, [Fault::DropAnswer]);
-    let key = cloud.mint().await;
-    // The write, its repetition, which finds the key taken, and that of the key answered.
-    assert_eq!(faults.count(Call::PutKey), 3);
-    assert!(keys_of(&engines, "installer").await.contains(&key.as_str().to_owned()));
-    assert_eq!(cloud.register(&new_device(), key.as_str()).await.status, 204);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_that_are_never_answered_do_not_hold_up_what_does_not_depend_on_them() {
-    let engines = TestCloud::start().await;
-    for_each_held(&engines, [Call::GetReplayRecord, Call::UpdateDevice], async |cloud, device| {
-        let envelope = device.identity.seal(b"third", &[3; 12]).unwrap();
-        assert_eq!(cloud.upload(&device.identity, &envelope).await.status, 200);
-        assert_eq!(engines.stored_backup(device.identity.uuid()).await.unwrap().0, envelope);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_that_are_never_answered_are_given_up_within_the_deadline() {
-    let engines = TestCloud::start().await;
-    for_each_held(&engines, [Call::GetDevice, Call::WriteReplayRecord], async |cloud, device| {
-        assert_outage("held", &device.send(cloud, ("POST", "backup")).await, 503);
-        device.assert_untouched("held").await;
-    })
-    .await;
-}
-
-/// Runs `check` for each of these calls at the same time, in a cloud in which that call is never answered.
-async fn for_each_held<const N: usize>(
-    engines: &TestCloud,
-    calls: [Call; N],
-    check: impl AsyncFn(&TestCloud, &BackedUp<'_>),
-) {
-    let run = async |call| {
-        let (cloud, faults) = Faults::over(engines).await;
-        let device = BackedUp::new(engines).await;
-        faults.every(call, Fault::Hold(Box::new(Fault::DropCall)));
-        check(&cloud, &device).await;
-        assert!(faults.count(call) > 0, "{call:?}");
-    };
-    futures::future::join_all(calls.map(run)).await;
-}
-
-/// A registered device with a backup.
-struct BackedUp<'a> {
-    engines: &'a TestCloud,
-    identity: Identity,
-    envelope: Vec<u8>,
-}
-
-impl<'a> BackedUp<'a> {
-    async fn new(engines: &'a TestCloud) -> Self {
-        let identity = engines.registered_device().await;
-        let envelope = identity.seal(b"before", &[0; 12]).unwrap();
-        assert_eq!(engines.upload(&identity, &envelope).await.status, 200);
-        Self { engines, identity, envelope }
-    }
-
-    /// Sends a freshly signed request; an upload is of another envelope than the stored one.
-    async fn send(&self, cloud: &TestCloud, route: (&str, &str)) -> Response {
-        self.send_signed(cloud, &cloud.sign(&self.identity), route).await
-    }
-
-    async fn send_signed(&self, cloud: &TestCloud, signed: &SignedHeaders, (method, what): (&str, &str)) -> Response {
-        let other = self.identity.seal(b"after", &[9; 12]).unwrap();
-        cloud.signed(signed, method, what, &[], (method == "POST").then_some(&other[..])).await
-    }
-
-    /// Asserts that each request succeeds.
-    async fn assert_served(&self, broken: &Broken) {
-        for route in SIGNED {
-            assert_eq!(self.send(&broken.cloud, route).await.status, 200, "{} {route:?}", broken.case);
-        }
-    }
-
-    /// Asserts that the device and its backup are as they were.
-    async fn assert_untouched(&self, case: &str) {
-        let uuid = self.identity.uuid();
-        assert_eq!(self.engines.stored_backup(uuid).await.unwrap().0, self.envelope, "{case}");
-        assert_eq!(backup_date(self.engines, uuid).await, Some(self.engines.now().to_string()), "{case}");
-        assert_eq!(self.engines.object_versions(uuid).await.len(), 1, "{case}");
-    }
-}
-
-/// `last_backup_date` of a device.
-async fn backup_date(engines: &TestCloud, device: DeviceId) -> Option<String> {
-    let item = engines.device_item(device).await.unwrap();
-    item.get("last_backup_date").map(|date| date.as_s().unwrap().clone())
-}
-
-/// The keys that a user has made.
-async fn keys_of(engines: &TestCloud, sub: &str) -> Vec<String> {
-    let items = engines.items(KEYS, "key").await.into_iter();
-    items.filter(|(_, item)| item["generated_by_sub"].as_s().unwrap() == sub).map(|(key, _)| key).collect()
 }
