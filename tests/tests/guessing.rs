@@ -1,4 +1,5 @@
 //! Wrong registration keys are counted per source address.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_tests::{START, TestCloud, new_device};

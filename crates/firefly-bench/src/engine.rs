@@ -19,6 +19,9 @@ use sha2::{Digest as _, Sha256};
 use crate::error::BenchError;
 use crate::server::{Server, reply};
 
+/// How many devices a scan finds: a page of 1 MB.
+const DEVICES: usize = 500;
+
 /// Both engines, for one device.
 pub(crate) struct Engine {
     dynamodb: Server,
@@ -85,11 +88,10 @@ impl Engine {
     }
 }
 
-async fn answer(
-    shared: Arc<Shared>,
-    request: Request<Bytes>,
-    call: fn(&Shared, &Request<Bytes>) -> Option<Response<Full<Bytes>>>,
-) -> Response<Full<Bytes>> {
+/// Answers a call of one service, or does not know it.
+type Call = fn(&Shared, &Request<Bytes>) -> Option<Response<Full<Bytes>>>;
+
+async fn answer(shared: Arc<Shared>, request: Request<Bytes>, call: Call) -> Response<Full<Bytes>> {
     // What is no call, such as a GET of the endpoint's root, is answered as an endpoint answers strangers.
     let Some(response) = call(&shared, &request) else { return reply(403, &[], "Forbidden") };
     let delay = *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,11 +113,10 @@ fn dynamodb(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Full<B
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
     let call: Value = serde_json::from_slice(request.body()).ok()?;
     let answer = match target.strip_prefix("DynamoDB_20120810.")? {
-        "GetItem" => {
-            item(shared, &call["Key"]).map_or_else(|| json!({}), |item| json!({ "Item": project(item, &call) }))
-        }
+        "GetItem" => item(shared, &call["Key"], &call).map_or_else(|| json!({}), |item| json!({ "Item": item })),
+        "BatchGetItem" => batch(shared, &call["RequestItems"]),
         "Scan" if call["TableName"] == "firefly-devices" => {
-            scanned(shared.device.iter().cycle().take(25).cloned().collect())
+            scanned(shared.device.iter().cycle().take(DEVICES).cloned().collect())
         }
         "Scan" => scanned(vec![key_item(); 5]),
         _ => json!({}),
@@ -129,19 +130,29 @@ fn scanned(items: Vec<Value>) -> Value {
     json!({ "Count": items.len(), "ScannedCount": items.len(), "Items": items })
 }
 
-fn item(shared: &Shared, key: &Value) -> Option<Value> {
-    match (key["uuid"]["S"].as_str(), key["key"]["S"].as_str()) {
-        (Some(uuid), _) if uuid.ends_with("#replay") => Some(replay_record()),
+fn batch(shared: &Shared, tables: &Value) -> Value {
+    let answer = |(table, asked): (&String, &Value)| {
+        let keys = asked["Keys"].as_array().into_iter().flatten();
+        (table.clone(), keys.filter_map(|key| item(shared, key, asked)).collect())
+    };
+    let responses: Map<String, Value> = tables.as_object().into_iter().flatten().map(answer).collect();
+    json!({ "Responses": responses, "UnprocessedKeys": {} })
+}
+
+/// The item of a key, with the attributes that are asked for.
+fn item(shared: &Shared, key: &Value, asked: &Value) -> Option<Value> {
+    let item = match (key["uuid"]["S"].as_str(), key["key"]["S"].as_str()) {
+        (Some(uuid), _) if uuid.ends_with("#replay") => Some(replay_record(uuid)),
         (Some(_), _) => shared.device.clone(),
         (_, Some(key)) if !key.contains('#') => Some(key_item()),
         _ => None,
-    }
+    };
+    item.map(|item| project(item, asked))
 }
 
-/// The attributes that the call asks for.
-fn project(mut item: Value, call: &Value) -> Value {
-    if let (Some(wanted), Some(attributes)) = (call["ProjectionExpression"].as_str(), item.as_object_mut()) {
-        let name = |name| call["ExpressionAttributeNames"][name].as_str().unwrap_or(name);
+fn project(mut item: Value, asked: &Value) -> Value {
+    if let (Some(wanted), Some(attributes)) = (asked["ProjectionExpression"].as_str(), item.as_object_mut()) {
+        let name = |name| asked["ExpressionAttributeNames"][name].as_str().unwrap_or(name);
         let wanted: Vec<_> = wanted.split(", ").map(name).collect();
         attributes.retain(|name, _| wanted.contains(&name.as_str()));
     }
@@ -160,8 +171,9 @@ fn key_item() -> Value {
 }
 
 /// The record of a device that has sent one request in the last minute.
-fn replay_record() -> Value {
+fn replay_record(uuid: &str) -> Value {
     json!({
+        "uuid": { "S": uuid },
         "version": { "N": "7" },
         "turnover_at": { "N": (now() + 30).to_string() },
         "nonces": { "M": { STANDARD.encode([1; 32]): { "B": STANDARD.encode([0; 16]) } } },

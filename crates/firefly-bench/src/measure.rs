@@ -34,9 +34,14 @@ impl Distribution {
         };
         Self { p50_us: rank(50), p90_us: rank(90), p99_us: rank(99) }
     }
+
+    /// The one with the smaller median.
+    pub(crate) fn or_smaller(self, other: Self) -> Self {
+        if other.p50_us < self.p50_us { other } else { self }
+    }
 }
 
-/// What one start and its first invocation took.
+/// What starts and their first invocations took.
 #[derive(Default)]
 pub(crate) struct Starts {
     /// From the process's start to its first call of `/next`.

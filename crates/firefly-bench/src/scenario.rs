@@ -53,7 +53,7 @@ pub(crate) const SCENARIOS: [Scenario; 14] = [
     scenario("hello", HELLO, Request::Recorded, 200),
     scenario("health", "func-api-health-get", Request::Recorded, 200),
     scenario("key creation", "func-api-registration-keys-post", Request::Recorded, 201),
-    scenario("key list", "func-api-registration-keys-get", Request::Recorded, 200),
+    scenario("list of 5 keys", "func-api-registration-keys-get", Request::Recorded, 200),
     scenario("registration", "func-api-devices-register-post", Request::Registration, 204),
     scenario("boot check", "func-api-devices-registration-get", Request::Signed, 200),
     scenario("backup 37 B", "func-api-devices-backup-post", Request::Backup(EMPTY), 200),
@@ -63,7 +63,7 @@ pub(crate) const SCENARIOS: [Scenario; 14] = [
     scenario("restore 8 KiB", "func-api-devices-backup-get", Request::Backup(SMALL), 200),
     scenario("restore 512 KiB", "func-api-devices-backup-get", Request::Backup(LARGE), 200),
     scenario("backup deletion", "func-api-devices-backup-delete", Request::Signed, 200),
-    scenario("device list", "func-api-devices-get", Request::Recorded, 200),
+    scenario("list of 500 devices", "func-api-devices-get", Request::Recorded, 200),
 ];
 
 /// A scenario with its device and the engines that know it.
