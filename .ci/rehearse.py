@@ -3,8 +3,8 @@
 FOLDER holds the templates as CloudFormation gets them, from translate.py. The function and data stacks are made, changed
 and deleted; stacks are deployed as the workflows deploy them; the root template is built and packaged; and the
 integration test runs against the local cloud on moto's Cognito, DynamoDB and S3. Needs target/debug/firefly-local and
-what `.ci/build firefly-deploy live` makes. moto does not know the routes of an HTTP API, TTL, point-in-time recovery
-or imports.
+what `.ci/build firefly-deploy live` makes. moto does not know the routes of an HTTP API, alarms, TTL, point-in-time
+recovery or imports.
 """
 
 import io
@@ -219,6 +219,16 @@ def rehearse_deploys():
     parameters = given("firefly-api-gateway")
     found = [parameters[name] for name in ("UserPoolId", "UserPoolClientId", "ThrottlingRateLimit", "ThrottlingBurstLimit")]
     expect("parameters", found, ["pool", "client", "7", "1000"])
+    stand_in("firefly-api-gateway", ApiId="a1b2c3")
+    succeeds(deploy("observability", WRONG_KEYS="7"))
+    parameters = given("firefly-observability")
+    found = [parameters[name] for name in ("ApiId", "AlarmTopicArn", "WrongKeys", "MinimumRequests")]
+    expect("parameters", found, ["a1b2c3", "", "7", "20"])
+    # moto leaves out alarms and metric filters.
+    body = boto3.client("cloudwatch").get_dashboard(DashboardName="firefly-observability")["DashboardBody"]
+    watched = [metric for widget in json.loads(body)["widgets"] for metric in widget["properties"].get("metrics", [])]
+    expect("what the dashboard shows", ["AWS/ApiGateway", "5xx", "ApiId", "a1b2c3"] in watched, True)
+    expect("what the dashboard leaves open", "${" in body, False)
 
 
 def rehearse_conflicts():

@@ -29,8 +29,8 @@ use crate::TestCloud;
 pub enum Call {
     /// GetItem of a device.
     GetDevice,
-    /// GetItem of a device's replay record.
-    GetReplayRecord,
+    /// BatchGetItem of a device and its replay record.
+    GetDeviceWithRecord,
     /// UpdateItem of a device's replay record.
     WriteReplayRecord,
     /// UpdateItem of a device.
@@ -311,7 +311,6 @@ impl Call {
         let wrong_keys = body["Key"]["key"]["S"].as_str().is_some_and(|key| key.starts_with("wrong-keys#"));
         match (operation, devices, replay) {
             (b"GetItem", true, false) => Some(Self::GetDevice),
-            (b"GetItem", true, true) => Some(Self::GetReplayRecord),
             (b"GetItem", false, _) if wrong_keys => Some(Self::GetWrongKeys),
             (b"GetItem", false, _) => Some(Self::GetKey),
             (b"UpdateItem", false, _) if wrong_keys => Some(Self::CountWrongKey),
@@ -321,6 +320,7 @@ impl Call {
             (b"Scan", false, _) => Some(Self::ScanKeys),
             (b"Query", true, _) => Some(Self::QueryDevices),
             (b"PutItem", false, _) => Some(Self::PutKey),
+            (b"BatchGetItem", ..) => Some(Self::GetDeviceWithRecord),
             (b"TransactWriteItems", ..) => Some(Self::WriteAndSpend),
             _ => None,
         }

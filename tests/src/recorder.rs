@@ -32,7 +32,10 @@ pub struct Used {
 
 /// The calls so far.
 #[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<BTreeSet<Used>>>);
+pub struct Recorder {
+    used: Arc<Mutex<BTreeSet<Used>>>,
+    traces: Arc<Mutex<BTreeSet<Option<String>>>>,
+}
 
 impl Recorder {
     /// A cloud of its own over the engines of `engines`, whose functions' calls are recorded.
@@ -45,7 +48,12 @@ impl Recorder {
 
     /// What was used so far.
     pub fn used(&self) -> BTreeSet<Used> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The `X-Amzn-Trace-Id` of every signed call so far.
+    pub fn traces(&self) -> BTreeSet<Option<String>> {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn in_front_of(&self, upstream: &str) -> String {
@@ -71,9 +79,13 @@ impl Recorder {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let call = Call::read(&parts, body.clone());
+        if parts.headers.contains_key("authorization") {
+            let trace = parts.headers.get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
+            self.traces.lock().unwrap_or_else(PoisonError::into_inner).insert(trace.map(str::to_owned));
+        }
         let answer = forward(&upstream, Request::from_parts(parts, Full::new(body))).await?;
         let used = call.used(answer.status());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
         Ok(answer)
     }
 }

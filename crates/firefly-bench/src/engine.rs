@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::BenchError;
 use crate::server::{Server, reply};
+use crate::tls::Tls;
 
 /// How many devices a scan finds: a page of 1 MB.
 const DEVICES: usize = 500;
@@ -26,6 +27,7 @@ const DEVICES: usize = 500;
 pub(crate) struct Engine {
     dynamodb: Server,
     s3: Server,
+    tls: Option<Tls>,
     shared: Arc<Shared>,
 }
 
@@ -49,7 +51,11 @@ struct Shared {
 
 impl Engine {
     /// Starts engines that know this device, if any, and have this envelope stored for it.
-    pub(crate) async fn start(device: Option<&Identity>, envelope: &[u8]) -> Result<Self, BenchError> {
+    pub(crate) async fn start(
+        tls: Option<&Tls>,
+        device: Option<&Identity>,
+        envelope: &[u8],
+    ) -> Result<Self, BenchError> {
         let shared = Arc::new(Shared {
             device: device.map(device_item),
             object: Bytes::copy_from_slice(envelope),
@@ -58,18 +64,21 @@ impl Engine {
             delay: Mutex::default(),
         });
         let (for_dynamodb, for_s3) = (Arc::clone(&shared), Arc::clone(&shared));
-        let dynamodb = Server::start(move |request| answer(Arc::clone(&for_dynamodb), request, dynamodb)).await?;
-        let s3 = Server::start(move |request| answer(Arc::clone(&for_s3), request, s3)).await?;
-        Ok(Self { dynamodb, s3, shared })
+        let acceptor = || tls.map(Tls::acceptor);
+        let dynamodb =
+            Server::start(acceptor(), move |request| answer(Arc::clone(&for_dynamodb), request, dynamodb)).await?;
+        let s3 = Server::start(acceptor(), move |request| answer(Arc::clone(&for_s3), request, s3)).await?;
+        Ok(Self { dynamodb, s3, tls: tls.cloned(), shared })
     }
 
     /// The variables that lead a function here.
-    pub(crate) fn environment(&self) -> [(String, String); 2] {
-        let url = |server: &Server| format!("http://{}", server.address());
-        [
-            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url(&self.dynamodb)),
-            ("AWS_ENDPOINT_URL_S3".to_owned(), url(&self.s3)),
-        ]
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let url = |name: &str, server: &Server| (name.to_owned(), format!("{scheme}://{}", server.address()));
+        let endpoints = [url("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb), url("AWS_ENDPOINT_URL_S3", &self.s3)];
+        // Read in place of the machine's root certificates.
+        let trusted = self.tls.iter().map(|tls| ("SSL_CERT_FILE".to_owned(), tls.certificate().display().to_string()));
+        endpoints.into_iter().chain(trusted).collect()
     }
 
     /// How many connections have been opened to both.

@@ -21,6 +21,9 @@ pub(crate) enum BenchError {
         /// The binary's name.
         name: String,
     },
+    /// The engines have no certificate.
+    #[error("cannot make a certificate")]
+    Certificate,
     /// The kernel's figures of a process cannot be read.
     #[error("{path} is not of the form that proc(5) describes")]
     Proc {

@@ -12,6 +12,7 @@ mod report;
 mod runtime_api;
 mod scenario;
 mod server;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ use crate::error::BenchError;
 use crate::measure::{Starts, Warm};
 use crate::report::{Report, Row};
 use crate::scenario::{SCENARIOS, Scenario, Stage};
+use crate::tls::Tls;
 
 /// Measures the functions' release binaries as Lambda runs them.
 #[derive(Parser)]
@@ -40,6 +42,9 @@ struct Options {
     /// Measured invocations of each warm process in a round.
     #[arg(long, default_value_t = 150)]
     invocations: usize,
+    /// Has the engines speak TLS, as AWS does. The budgets are about the functions without it.
+    #[arg(long)]
+    tls: bool,
     /// Takes the binaries of this directory in place of building them.
     #[arg(long)]
     binaries: Option<PathBuf>,
@@ -48,12 +53,30 @@ struct Options {
     only: String,
 }
 
+impl Options {
+    /// The scenarios that are wanted; the first is the floor.
+    fn scenarios(&self) -> Vec<Scenario> {
+        let wanted = |scenario: &&Scenario| {
+            let about = |text: &str| text.contains(&self.only);
+            scenario.function == HELLO || about(scenario.name) || about(scenario.function)
+        };
+        SCENARIOS.iter().filter(wanted).copied().collect()
+    }
+
+    /// The binaries of these scenarios.
+    fn bootstraps(&self, scenarios: &[Scenario]) -> Result<Vec<Bootstrap>, BenchError> {
+        let mut names: Vec<_> = scenarios.iter().map(|scenario| scenario.function).collect();
+        names.dedup();
+        match &self.binaries {
+            Some(directory) => bootstrap::find(&names, directory),
+            None => bootstrap::build(&names),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
-    let report = tokio::runtime::Runtime::new()
-        .map_err(error::io_error("cannot start"))
-        .and_then(|runtime| runtime.block_on(measure(&options)));
-    match report {
+    match run(&options) {
         Ok(report) if options.json => println!("{}", report.to_json()),
         Ok(report) => print!("{report}"),
         Err(error) => {
@@ -64,58 +87,46 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn measure(options: &Options) -> Result<Report, BenchError> {
-    let wanted = |scenario: &&Scenario| {
-        scenario.function == HELLO || scenario.name.contains(&options.only) || scenario.function.contains(&options.only)
-    };
-    let scenarios: Vec<_> = SCENARIOS.iter().filter(wanted).copied().collect();
-    let mut functions: Vec<_> = scenarios.iter().map(|scenario| scenario.function).collect();
-    functions.retain(|function| *function != HELLO);
-    functions.dedup();
-    functions.insert(0, HELLO);
-    let bootstraps = match &options.binaries {
-        Some(directory) => bootstrap::find(&functions, directory)?,
-        None => bootstrap::build(&functions)?,
-    };
-    let binary = |scenario: &Scenario| -> Result<&Bootstrap, BenchError> {
-        let found = bootstraps.iter().find(|bootstrap| bootstrap.name == scenario.function);
-        found.ok_or_else(|| BenchError::NoBinary { name: scenario.function.to_owned() })
-    };
+fn run(options: &Options) -> Result<Report, BenchError> {
+    let scenarios = options.scenarios();
+    // With all the machine's CPUs.
+    let bootstraps = options.bootstraps(&scenarios)?;
+    process::use_one_cpu()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(error::io_error("cannot start"))?.block_on(measure(options, &scenarios, &bootstraps))
+}
 
+async fn measure(options: &Options, scenarios: &[Scenario], bootstraps: &[Bootstrap]) -> Result<Report, BenchError> {
+    let tls = options.tls.then(Tls::new).transpose()?;
     let mut stages = Vec::new();
     for scenario in scenarios {
-        stages.push(Stage::set(scenario).await?);
+        stages.push(Stage::set(*scenario, tls.as_ref()).await?);
     }
     let mut rows: Vec<Row> = Vec::new();
     for _ in 0..options.rounds.max(1) {
-        let round = measure_round(&stages, options, &binary).await?;
+        let round = measure_round(&stages, options, bootstraps).await?;
         rows = if rows.is_empty() {
             round
         } else {
             rows.into_iter().zip(round).map(|(best, row)| best.or_quieter(row)).collect()
         };
     }
-    Ok(Report::new(rows))
+    Ok(Report::new(rows, !options.tls))
 }
 
 /// Measures every scenario once.
-async fn measure_round<'a>(
-    stages: &[Stage],
-    options: &Options,
-    binary: &impl Fn(&Scenario) -> Result<&'a Bootstrap, BenchError>,
-) -> Result<Vec<Row>, BenchError> {
-    let mut starts: Vec<_> = stages.iter().map(|_| Starts::default()).collect();
-    // Taken in turns, so that whatever else the machine does falls on all alike.
-    for _ in 0..options.starts {
-        for (stage, starts) in stages.iter().zip(&mut starts) {
-            starts.once_more(stage, &binary(&stage.scenario)?.path).await?;
-        }
-    }
+async fn measure_round(stages: &[Stage], options: &Options, bootstraps: &[Bootstrap]) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
-    for (stage, starts) in stages.iter().zip(starts) {
-        let bootstrap = binary(&stage.scenario)?;
+    for stage in stages {
+        let bootstrap = bootstrap(bootstraps, &stage.scenario)?;
+        let starts = Starts::measure(stage, &bootstrap.path, options.starts).await?;
         let warm = Warm::measure(stage, &bootstrap.path, options.invocations).await?;
         rows.push(Row::new(&stage.scenario, bootstrap, starts, &warm));
     }
     Ok(rows)
+}
+
+fn bootstrap<'a>(bootstraps: &'a [Bootstrap], scenario: &Scenario) -> Result<&'a Bootstrap, BenchError> {
+    let found = bootstraps.iter().find(|bootstrap| bootstrap.name == scenario.function);
+    found.ok_or_else(|| BenchError::NoBinary { name: scenario.function.to_owned() })
 }

@@ -97,17 +97,24 @@ impl Running {
 }
 
 impl Starts {
-    /// Starts the binary once more and invokes it once.
-    pub(crate) async fn once_more(&mut self, stage: &Stage, binary: &Path) -> Result<(), BenchError> {
-        let running = start(stage, binary).await?;
-        self.init.push(running.init);
-        self.init_cpu.push(running.process.cpu().await?);
-        let connections = stage.engine.connections();
-        let (_running, first, first_cpu) = running.invoke(stage).await?;
-        self.first.push(first);
-        self.first_cpu.push(first_cpu);
-        self.first_connections = self.first_connections.max(stage.engine.connections() - connections);
-        Ok(())
+    /// Starts the binary so many times, one after the other, and as often again to invoke it once: what an invocation
+    /// leaves in the CPU's caches is no part of a start.
+    pub(crate) async fn measure(stage: &Stage, binary: &Path, starts: usize) -> Result<Self, BenchError> {
+        let mut measured = Self::default();
+        for _ in 0..starts {
+            let running = start(stage, binary).await?;
+            measured.init.push(running.init);
+            measured.init_cpu.push(running.process.cpu().await?);
+        }
+        for _ in 0..starts {
+            let running = start(stage, binary).await?;
+            let connections = stage.engine.connections();
+            let (_running, first, first_cpu) = running.invoke(stage).await?;
+            measured.first.push(first);
+            measured.first_cpu.push(first_cpu);
+            measured.first_connections = measured.first_connections.max(stage.engine.connections() - connections);
+        }
+        Ok(measured)
     }
 }
 

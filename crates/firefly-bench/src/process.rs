@@ -6,10 +6,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 use crate::error::{BenchError, io_error};
 
 /// How long the threads of a process may take to fall asleep.
 const IDLE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Has this process and those it will start run on one CPU only, as a function of less than 1,769 MB does. What wakes
+/// another CPU up takes as long as a call, and differs from machine to machine.
+pub(crate) fn use_one_cpu() -> Result<(), BenchError> {
+    let affinity = |source: rustix::io::Errno| io_error("cannot choose a CPU")(source.into());
+    let allowed = sched_getaffinity(None).map_err(affinity)?;
+    let mut chosen = CpuSet::new();
+    if let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)) {
+        chosen.set(last);
+    }
+    sched_setaffinity(None, &chosen).map_err(affinity)
+}
 
 /// A running process; dropping it kills it.
 pub(crate) struct Process {

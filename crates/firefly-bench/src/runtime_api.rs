@@ -52,7 +52,7 @@ impl RuntimeApi {
         let (say, said) = mpsc::unbounded_channel();
         let arn = format!("arn:aws:lambda:us-east-1:123456789012:function:firefly-{function}");
         let arn: Arc<str> = arn.into();
-        let server = Server::start(move |request| handle(request, say.clone(), Arc::clone(&arn))).await?;
+        let server = Server::start(None, move |request| handle(request, say.clone(), Arc::clone(&arn))).await?;
         Ok(Self { function: function.to_owned(), server, said })
     }
 

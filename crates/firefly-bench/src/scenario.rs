@@ -13,6 +13,7 @@ use firefly_tests::runtime_api::{Event, parse_payload, template};
 use crate::bootstrap::HELLO;
 use crate::engine::Engine;
 use crate::error::BenchError;
+use crate::tls::Tls;
 
 /// One kind of request to one function.
 #[derive(Clone, Copy)]
@@ -77,7 +78,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Makes a device and starts the engines.
-    pub(crate) async fn set(scenario: Scenario) -> Result<Self, BenchError> {
+    pub(crate) async fn set(scenario: Scenario, tls: Option<&Tls>) -> Result<Self, BenchError> {
         let device = new_device();
         let plaintext = match scenario.request {
             Request::Backup(length) => vec![0x5a; length - HEADER_LENGTH],
@@ -86,7 +87,7 @@ impl Stage {
         let sealed = device.seal(&plaintext, &rand::random());
         let envelope = sealed.map_err(|error: EnvelopeError| scenario.problem(error.to_string()))?;
         let registered = !matches!(scenario.request, Request::Registration);
-        let engine = Engine::start(registered.then_some(&device), &envelope).await?;
+        let engine = Engine::start(tls, registered.then_some(&device), &envelope).await?;
         Ok(Self { scenario, engine, device, envelope, etag: etag(&plaintext) })
     }
 

@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::error::{BenchError, io_error};
 
@@ -24,8 +25,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers with `answer`.
-    pub(crate) async fn start<F, A>(answer: F) -> Result<Self, BenchError>
+    /// Starts a server that answers with `answer`, over TLS if there is any.
+    pub(crate) async fn start<F, A>(tls: Option<TlsAcceptor>, answer: F) -> Result<Self, BenchError>
     where
         F: Fn(Request<Bytes>) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Response<Full<Bytes>>> + Send + 'static,
@@ -40,9 +41,19 @@ impl Server {
                 counter.fetch_add(1, Ordering::SeqCst);
                 // Without it the answers would wait for each other's acknowledgement.
                 let _ = stream.set_nodelay(true);
-                let answer = answer.clone();
+                let (answer, tls) = (answer.clone(), tls.clone());
                 let service = service_fn(move |request| respond(request, answer.clone()));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move {
+                    let server = http1::Builder::new();
+                    // A connection that fails is seen by the function, which answers accordingly.
+                    let _ = match tls {
+                        None => server.serve_connection(TokioIo::new(stream), service).await.ok(),
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => server.serve_connection(TokioIo::new(stream), service).await.ok(),
+                            Err(_) => None,
+                        },
+                    };
+                });
             }
         });
         Ok(Self { address, connections, task })

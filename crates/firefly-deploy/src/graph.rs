@@ -34,6 +34,8 @@ pub struct Need {
 pub enum Purpose {
     /// The routes of the HTTP API, and the outputs that name it.
     Route(&'static [&'static str]),
+    /// The HTTP API whose metrics and access log are watched.
+    Watch,
     /// The users whose tokens the API accepts.
     UserPool,
     /// The layer every function has, and the one passed through beside it.
@@ -50,6 +52,7 @@ impl Purpose {
     pub fn outputs(&self) -> &'static [&'static str] {
         match self {
             Self::Route(outputs) => outputs,
+            Self::Watch => &["ApiId"],
             Self::UserPool => &["UserPoolId", "UserPoolClientId"],
             Self::Layer => &["SharedLayerArn", "AppConfigExtensionLayerArn"],
             // Their names are fixed or come from the environment: a function deploys without them.
@@ -60,6 +63,7 @@ impl Purpose {
     fn deploy_reason(&self) -> String {
         match self {
             Self::Route(outputs) => format!("{} resolved from stack outputs", outputs.join(" and ")),
+            Self::Watch => "ApiId resolved from stack outputs".to_owned(),
             Self::UserPool => "UserPoolId and UserPoolClientId resolved from stack outputs".to_owned(),
             Self::Layer => "Lambda layer must exist before function deployment".to_owned(),
             Self::Table(access) => {
@@ -75,6 +79,7 @@ impl Purpose {
     fn delete_reason(&self) -> &'static str {
         match self {
             Self::Route(_) => "Route registration must be removed before the API Gateway stack is deleted",
+            Self::Watch => "Alarms of an API that is gone would stay silent for the one that follows it",
             Self::UserPool => "JWT authorizer referencing the user pool must be removed first",
             Self::Layer => "Layer reference must be removed before the layer stack is deleted",
             Self::Table(_) => "IAM permissions referencing the table must be removed first",
@@ -125,13 +130,14 @@ macro_rules! function {
 }
 
 /// Every stack CI deploys, needed ones first. The stack `bootstrap`, which CI itself works with, is deployed by hand.
-pub static STACKS: [Stack; 15] = [
+pub static STACKS: [Stack; 16] = [
     stack!("cognito", &[]),
     stack!("dynamodb-devices", &[]),
     stack!("dynamodb-registration-keys", &[]),
     stack!("s3-device-backups", &[]),
     stack!("shared-layer", &[]),
     stack!("api-gateway", &[Need { stack: "cognito", purpose: Purpose::UserPool }]),
+    stack!("observability", &[Need { stack: "api-gateway", purpose: Purpose::Watch }]),
     function!("func-api-health-get", &[API, LAYER]),
     function!("func-api-registration-keys-post", &[API_FOR_USERS, registration_keys("write"), LAYER]),
     function!("func-api-registration-keys-get", &[API_FOR_USERS, registration_keys("scan"), LAYER]),

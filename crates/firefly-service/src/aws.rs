@@ -4,6 +4,7 @@ mod calls;
 mod user_agent;
 mod warm_up;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
@@ -40,6 +41,7 @@ const TRANSFER_OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Amazon's: reading the machine's takes longer than everything else that a function does when it starts.
 pub struct Aws {
     config: SdkConfig,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     warm_up: WarmUp,
     dynamodb_endpoint: Option<String>,
     s3_endpoint: Option<String>,
@@ -78,16 +80,19 @@ impl Aws {
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_max_backoff(Duration::from_millis(500)))
             .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT))
             .build();
-        Ok(Self { config, warm_up, dynamodb_endpoint, s3_endpoint, appconfigdata_endpoint })
+        Ok(Self { config, dynamodb: OnceLock::new(), warm_up, dynamodb_endpoint, s3_endpoint, appconfigdata_endpoint })
     }
 
-    /// A DynamoDB client.
+    /// The DynamoDB client, one for all tables.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config)
-            .interceptor(calls::CallTimer)
-            .interceptor(user_agent::UserAgent);
-        config.set_endpoint_url(self.dynamodb_endpoint.clone());
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+        let client = self.dynamodb.get_or_init(|| {
+            let mut config = aws_sdk_dynamodb::config::Builder::from(&self.config)
+                .interceptor(calls::CallTimer)
+                .interceptor(user_agent::UserAgent);
+            config.set_endpoint_url(self.dynamodb_endpoint.clone());
+            aws_sdk_dynamodb::Client::from_conf(config.build())
+        });
+        client.clone()
     }
 
     /// An S3 client; other endpoints are addressed by path (`/bucket/key`).
@@ -101,12 +106,12 @@ impl Aws {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    /// Has connections to DynamoDB opened ahead, as many as a request needs at once.
-    pub(crate) fn warm_up_dynamodb(&self, connections: usize) {
+    /// Has a connection to DynamoDB opened ahead.
+    pub(crate) fn warm_up_dynamodb(&self) {
         use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
         let params = Params::builder().set_region(self.region()).set_endpoint(self.dynamodb_endpoint.clone()).build();
         if let Ok(params) = params {
-            self.warm_up.add(DefaultResolver::new().resolve_endpoint(&params), connections);
+            self.warm_up.add(DefaultResolver::new().resolve_endpoint(&params));
         }
     }
 
@@ -120,7 +125,7 @@ impl Aws {
             .bucket(bucket)
             .build();
         if let Ok(params) = params {
-            self.warm_up.add(DefaultResolver::new().resolve_endpoint(&params), 1);
+            self.warm_up.add(DefaultResolver::new().resolve_endpoint(&params));
         }
     }
 
@@ -129,7 +134,7 @@ impl Aws {
         use aws_sdk_appconfigdata::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
         let endpoint = self.appconfigdata_endpoint.clone();
         if let Ok(params) = Params::builder().set_region(self.region()).set_endpoint(endpoint).build() {
-            self.warm_up.add(DefaultResolver::new().resolve_endpoint(&params), 1);
+            self.warm_up.add(DefaultResolver::new().resolve_endpoint(&params));
         }
     }
 

@@ -4,10 +4,14 @@ mod list;
 mod register;
 mod replay;
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use firefly_core::device::{DeviceId, DevicePublicKey};
+use firefly_core::replay::ReplayRecord;
 use firefly_core::signed_request::SignedRequest;
 use firefly_core::time::UnixSeconds;
 use serde::Serialize;
@@ -19,10 +23,12 @@ pub use replay::VerifiedDevice;
 use crate::aws::Aws;
 use crate::environment::{ConfigError, Environment, Random};
 use crate::error::ApiError;
-use crate::store::{Attributes, Item, StoreError};
+use crate::store::{Attributes, Item, StoreError, race_backoff};
 
-/// The most calls of this table that a request makes at once: a device and its replay record are read.
-const CALLS_AT_ONCE: usize = 2;
+/// Longest wait for a device and its replay record, however often DynamoDB has to be asked.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often DynamoDB is asked for what it leaves unprocessed before the answer is 503.
+const READ_ATTEMPTS: u32 = 4;
 
 /// What [`Device`] is read from; `uuid` is a reserved word.
 const PROJECTION: &str = "#uuid, public_key, product_id, product_hex, device_class, registration_date, \
@@ -61,7 +67,7 @@ impl Devices {
     /// [`ConfigError`] when the variable is not set.
     pub fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
         let table = environment.required("DYNAMODB_DEVICES_TABLE_NAME")?.to_owned();
-        aws.warm_up_dynamodb(CALLS_AT_ONCE);
+        aws.warm_up_dynamodb();
         Ok(Self { client: aws.dynamodb(), table, random: environment.random() })
     }
 
@@ -95,12 +101,57 @@ impl Devices {
         now: UnixSeconds,
     ) -> Result<Option<(VerifiedDevice, Registration)>, ApiError> {
         let id = request.device();
-        // The replay record is only a hint for the shape of the write that decides: it needs no consistent read, and
-        // if it cannot be read the write finds out by itself.
-        let (device, record) = tokio::join!(self.get(id), self.replay_record(id));
-        let Some(device) = device? else { return Ok(None) };
+        let (device, record) = self.get_with_record(id).await?;
+        let Some(device) = device else { return Ok(None) };
         let verified = request.verify(&device.public_key, now)?;
         Ok(Some((self.admit(verified, record, now).await?, device.registration)))
+    }
+
+    /// Reads a device and its replay record with one strongly consistent read.
+    async fn get_with_record(&self, id: DeviceId) -> Result<(Option<Device>, Option<ReplayRecord>), StoreError> {
+        let mut items = tokio::time::timeout(READ_TIMEOUT, self.batch_get([id.to_string(), replay::record_key(id)]))
+            .await
+            .unwrap_or_else(|_| Err(unprocessed("no answer in time")))?;
+        let device = items.remove(&id.to_string()).as_ref().map(Device::from_item).transpose()?;
+        // Only a belief, which shapes the write that decides: that write finds out what one that cannot be read is.
+        let record = items.get(&replay::record_key(id)).and_then(|item| replay::parse_record(item).ok());
+        Ok((device, record))
+    }
+
+    /// Reads items of these keys; what is not there is left out.
+    async fn batch_get<const N: usize>(&self, keys: [String; N]) -> Result<HashMap<String, Item>, StoreError> {
+        let mut request = KeysAndAttributes::builder()
+            .projection_expression(format!("{PROJECTION}, {}", replay::PROJECTION))
+            .expression_attribute_names("#uuid", "uuid")
+            .consistent_read(true);
+        for (name, attribute) in replay::NAMES {
+            request = request.expression_attribute_names(name, attribute);
+        }
+        for key in keys {
+            request = request.keys([("uuid".to_owned(), AttributeValue::S(key))].into());
+        }
+        let mut request = request.build()?;
+        let mut items = HashMap::new();
+        for attempt in 1..=READ_ATTEMPTS {
+            let output = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, request)
+                .send()
+                .await
+                .map_err(|error| StoreError::from_sdk("dynamodb:BatchGetItem", &error))?;
+            for item in output.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                let attributes = Attributes { item: &item, name: "a device" };
+                items.insert(attributes.text("uuid")?.to_owned(), item);
+            }
+            // What DynamoDB has no capacity for is no error, so that the SDK does not ask again.
+            match output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table)) {
+                None => return Ok(items),
+                Some(left) => request = left,
+            }
+            tokio::time::sleep(race_backoff(attempt)).await;
+        }
+        Err(unprocessed("keys were left unprocessed each time"))
     }
 
     /// Reads a device with a strongly consistent read, without what only lists show.
@@ -162,6 +213,10 @@ impl Devices {
             Err(error) => Err(StoreError::from_sdk("dynamodb:UpdateItem", &error)),
         }
     }
+}
+
+fn unprocessed(cause: &str) -> StoreError {
+    StoreError::Unavailable { operation: "dynamodb:BatchGetItem", cause: cause.to_owned() }
 }
 
 impl Device {

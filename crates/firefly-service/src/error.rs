@@ -191,6 +191,12 @@ impl ApiError {
             ),
         }
     }
+
+    /// Whether a well-formed signed request is refused for who signed it, when, or for having been seen before: what a
+    /// wrong clock, a wrong key or an attack leads to.
+    pub(crate) fn refuses_signature(&self) -> bool {
+        matches!(self, Self::UnknownDevice | Self::Auth(_) | Self::Replayed)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,22 @@
 //! Metrics in CloudWatch embedded metric format: JSON lines in the log stream.
 //!
-//! Source: CloudWatch User Guide, "Specification: Embedded metric format".
+//! All are in the namespace `FireFly` and have the dimension `FunctionName`. Every set of dimensions that a metric has is
+//! billed as a metric of its own, so that only the two that have causes are counted by `Code` (that of
+//! [`ApiError::answer`]) besides.
+//!
+//! | metric | unit | counts or measures |
+//! |---|---|---|
+//! | `Requests` | count | requests |
+//! | `ColdStarts` | count | requests that were the first of their process |
+//! | `Duration` | ms | from the parsed request to its answer |
+//! | `AwsLatency` | ms | each AWS call, its retries included |
+//! | `KeysMinted`, `DevicesRegistered` | count | keys and devices made |
+//! | `BackupsStored`, `BackupsUnchanged` | count | uploads written, and those that were there already |
+//! | `BackupBytes` | bytes | each envelope stored |
+//! | `Refused`, `Failed` | count | answers 4xx and 5xx; by `Code` besides |
+//! | `SignaturesRefused` | count | of the refused, signed requests answered 401 |
+//!
+//! Source: CloudWatch User Guide, "Specification: Embedded metric format". `stacks/observability.yaml` watches them.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +65,7 @@ impl Metrics {
         if !calls_ms.is_empty() {
             metrics.push(Metric("AwsLatency", "Milliseconds", Figure::Many(calls_ms)));
         }
-        let mut code = None;
+        let mut cause = None;
         match result {
             Ok(Outcome::KeyCreated) => metrics.push(Metric("KeysMinted", "Count", Figure::One(1))),
             Ok(Outcome::DeviceRegistered) => metrics.push(Metric("DevicesRegistered", "Count", Figure::One(1))),
@@ -64,11 +80,14 @@ impl Metrics {
                 let answer = error.answer();
                 let name = if answer.status.is_server_error() { "Failed" } else { "Refused" };
                 metrics.push(Metric(name, "Count", Figure::One(1)));
-                code = Some(answer.code);
+                if error.refuses_signature() {
+                    metrics.push(Metric("SignaturesRefused", "Count", Figure::One(1)));
+                }
+                cause = Some(Cause { metric: name, code: answer.code });
             }
         }
         // Numbers and strings only: serde_json has no reason to fail.
-        let mut line = serde_json::to_vec(&Line { function_name, code, now, metrics: &metrics }).unwrap_or_default();
+        let mut line = serde_json::to_vec(&Line { function_name, cause, now, metrics: &metrics }).unwrap_or_default();
         line.push(b'\n');
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A log stream that is gone is no reason to fail a request.
@@ -86,10 +105,16 @@ enum Figure<'a> {
     Many(&'a [u64]),
 }
 
+/// Why a request was not answered with success, and the metric that counts it.
+struct Cause {
+    metric: &'static str,
+    code: &'static str,
+}
+
 /// One line: the figures beside each other, and what CloudWatch has to know of them under `_aws`.
 struct Line<'a> {
     function_name: &'a str,
-    code: Option<&'a str>,
+    cause: Option<Cause>,
     now: UnixSeconds,
     metrics: &'a [Metric<'a>],
 }
@@ -98,14 +123,14 @@ struct Line<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
     timestamp: u64,
-    cloud_watch_metrics: [MetricSet<'a>; 1],
+    cloud_watch_metrics: Vec<MetricSet<'a>>,
 }
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct MetricSet<'a> {
     namespace: &'a str,
-    dimensions: &'a [&'a [&'a str]],
+    dimensions: [&'a [&'a str]; 1],
     metrics: Vec<Definition>,
 }
 
@@ -123,18 +148,15 @@ impl Serialize for Line<'_> {
             line.serialize_entry(name, figure)?;
         }
         line.serialize_entry("FunctionName", self.function_name)?;
-        if let Some(code) = self.code {
-            line.serialize_entry("Code", code)?;
-        }
-        // A refusal is counted by its cause, besides: a second set of dimensions.
-        let dimensions: &[&[&str]] = match self.code {
-            None => &[&["FunctionName"]],
-            Some(_) => &[&["FunctionName"], &["FunctionName", "Code"]],
-        };
         let definition = |Metric(name, unit, _): &Metric<'_>| Definition { name, unit };
         let metrics = self.metrics.iter().map(definition).collect();
-        let set = MetricSet { namespace: NAMESPACE, dimensions, metrics };
-        let directive = Directive { timestamp: self.now.get() * 1_000, cloud_watch_metrics: [set] };
+        let mut sets = vec![MetricSet { namespace: NAMESPACE, dimensions: [&["FunctionName"]], metrics }];
+        if let Some(Cause { metric, code }) = self.cause {
+            line.serialize_entry("Code", code)?;
+            let metrics = vec![Definition { name: metric, unit: "Count" }];
+            sets.push(MetricSet { namespace: NAMESPACE, dimensions: [&["FunctionName", "Code"]], metrics });
+        }
+        let directive = Directive { timestamp: self.now.get() * 1_000, cloud_watch_metrics: sets };
         line.serialize_entry("_aws", &directive)?;
         line.end()
     }

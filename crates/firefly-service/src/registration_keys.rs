@@ -53,7 +53,7 @@ impl RegistrationKeys {
     /// [`ConfigError`] when the variable is not set.
     pub fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
         let table = environment.required("DYNAMODB_REGISTRATION_KEYS_TABLE_NAME")?.to_owned();
-        aws.warm_up_dynamodb(1);
+        aws.warm_up_dynamodb();
         Ok(Self { client: aws.dynamodb(), table, random: environment.random() })
     }
 

@@ -2,7 +2,8 @@
 
 use firefly_tests::TestCloud;
 use firefly_tests::answer::json;
-use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+use firefly_tests::recorder::Recorder;
+use firefly_tests::runtime_api::{RuntimeApi, TRACE_ID, assert_every_variable_is_needed};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-post");
 
@@ -24,6 +25,17 @@ async fn stores_a_backup() {
     let again = function.signed_event(&device).header("ETag", &etag).header("If-None-Match", &etag).body(&envelope);
     let answer = function.invoke(&again).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (304, &b""[..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passes_the_trace_of_its_invocation_on_to_aws() {
+    let engines = TestCloud::at_real_time().await;
+    let device = engines.registered_device().await;
+    let (cloud, recorder) = Recorder::over(&engines).await;
+    let function = RuntimeApi::start(BINARY, &cloud).await;
+    let event = function.signed_event(&device).body(&device.seal(b"{}", &[7; 12]).unwrap());
+    assert_eq!(function.invoke(&event).await.unwrap().status, 200);
+    assert_eq!(recorder.traces(), [Some(TRACE_ID.to_owned())].into());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,17 +59,26 @@ impl Call {
                 })
                 .collect();
         }
+        if operation == "BatchGetItem" {
+            let tables = body["RequestItems"].as_object()?.keys();
+            let taking = |table: &String| self.taking("dynamodb:BatchGetItem".to_owned(), self.table_arn(table));
+            return Some(tables.map(taking).collect());
+        }
         let known = TABLE_OPERATIONS.contains(&operation);
         known.then(|| Some(vec![self.taking(format!("dynamodb:{operation}"), self.table(&body)?)]))?
     }
 
     /// The table or, where one is named, the index, whose own ARN a query or scan of it is allowed on.
     fn table(&self, request: &Value) -> Option<String> {
-        let table = format!("arn:aws:dynamodb:{}:{ACCOUNT}:table/{}", self.region, request["TableName"].as_str()?);
+        let table = self.table_arn(request["TableName"].as_str()?);
         Some(match request["IndexName"].as_str() {
             Some(index) => format!("{table}/index/{index}"),
             None => table,
         })
+    }
+
+    fn table_arn(&self, name: &str) -> String {
+        format!("arn:aws:dynamodb:{}:{ACCOUNT}:table/{name}", self.region)
     }
 
     fn of_s3(&self, status: StatusCode) -> Option<Vec<Used>> {

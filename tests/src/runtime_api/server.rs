@@ -117,10 +117,7 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
             "lambda-runtime-invoked-function-arn",
             format!("arn:aws:lambda:us-east-1:123456789012:function:{}", api.function_name),
         ),
-        (
-            "lambda-runtime-trace-id",
-            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1".to_owned(),
-        ),
+        ("lambda-runtime-trace-id", super::TRACE_ID.to_owned()),
     ];
     api.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(request_id, reply);
     (headers, event).into_response()

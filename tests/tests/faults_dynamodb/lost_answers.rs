@@ -21,7 +21,7 @@ async fn one_failure_of_any_call_is_not_noticed() {
         Call::GetWrongKeys,
         Call::WriteAndSpend,
         Call::GetDevice,
-        Call::GetReplayRecord,
+        Call::GetDeviceWithRecord,
         Call::WriteReplayRecord,
         Call::UpdateDevice,
     ];

@@ -20,7 +20,7 @@ use crate::BackedUp;
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_never_answered_do_not_hold_up_what_does_not_depend_on_them() {
     let engines = TestCloud::start().await;
-    for_each_held(&engines, [Call::GetReplayRecord, Call::UpdateDevice], async |cloud, device| {
+    for_each_held(&engines, [Call::UpdateDevice], async |cloud, device| {
         let envelope = device.identity.seal(b"third", &[3; 12]).unwrap();
         assert_eq!(cloud.upload(&device.identity, &envelope).await.status, 200);
         assert_eq!(engines.stored_backup(device.identity.uuid()).await.unwrap().0, envelope);
@@ -31,7 +31,7 @@ async fn calls_that_are_never_answered_do_not_hold_up_what_does_not_depend_on_th
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_never_answered_are_given_up_within_the_deadline() {
     let engines = TestCloud::start().await;
-    for_each_held(&engines, [Call::GetDevice, Call::WriteReplayRecord], async |cloud, device| {
+    for_each_held(&engines, [Call::GetDeviceWithRecord, Call::WriteReplayRecord], async |cloud, device| {
         assert_outage("held", &device.send(cloud, ("POST", "backup")).await, 503);
         device.assert_untouched("held").await;
     })
@@ -50,7 +50,11 @@ async fn every_function_answers_before_its_timeout() {
         assert_in_time::<keys_post::App>(&engines, Call::PutKey, Event::recorded(keys_post::App::NAME)),
         assert_in_time::<keys_get::App>(&engines, Call::ScanKeys, Event::recorded(keys_get::App::NAME)),
         assert_in_time::<register_post::App>(&engines, Call::WriteAndSpend, registration),
-        assert_in_time::<registration_get::App>(&engines, Call::GetDevice, signed(registration_get::App::NAME)),
+        assert_in_time::<registration_get::App>(
+            &engines,
+            Call::GetDeviceWithRecord,
+            signed(registration_get::App::NAME)
+        ),
         assert_in_time::<backup_post::App>(&engines, Call::PutObject, upload),
         assert_in_time::<backup_get::App>(&engines, Call::GetObject, signed(backup_get::App::NAME)),
         assert_in_time::<backup_delete::App>(&engines, Call::DeleteObject, signed(backup_delete::App::NAME)),

@@ -110,7 +110,7 @@ async fn a_registration_is_confirmed_whatever_befalls_the_keys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_cannot_be_read_is_told_so_and_nothing_is_done() {
     let engines = TestCloud::start().await;
-    Outage::each(&engines, Call::GetDevice, Outage::of_dynamodb(), async |broken| {
+    Outage::each(&engines, Call::GetDeviceWithRecord, Outage::of_dynamodb(), async |broken| {
         let device = BackedUp::new(&engines).await;
         for route in SIGNED {
             broken.assert_told(&device.send(&broken.cloud, route).await);
@@ -144,19 +144,45 @@ async fn nothing_is_done_when_the_nonce_cannot_be_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_read_of_the_replay_record_is_only_a_hint() {
+async fn what_a_read_leaves_unprocessed_is_asked_for_again() {
     let engines = TestCloud::start().await;
-    Outage::each(&engines, Call::GetReplayRecord, Outage::of_dynamodb(), async |broken| {
-        let device = BackedUp::new(&engines).await;
-        for route in SIGNED {
-            let signed = broken.cloud.sign(&device.identity);
-            let answer = device.send_signed(&broken.cloud, &signed, route).await;
-            assert_eq!(answer.status, 200, "{} {route:?}", broken.case);
-            let replayed = device.send_signed(&broken.cloud, &signed, route).await;
-            assert_failure(&broken.case, &replayed, 401, "replayed");
+    let (cloud, faults) = Faults::over(&engines).await;
+    let device = BackedUp::new(&engines).await;
+    let uuid = device.identity.uuid().to_string();
+    for route in SIGNED {
+        for left in [vec![uuid.clone()], vec![uuid.clone(), format!("{uuid}#replay")]] {
+            faults.next(Call::GetDeviceWithRecord, [unprocessed(&left), unprocessed(&left)]);
+            let (signed, before) = (cloud.sign(&device.identity), faults.count(Call::GetDeviceWithRecord));
+            assert_eq!(device.send_signed(&cloud, &signed, route).await.status, 200, "{route:?} {left:?}");
+            assert_eq!(faults.count(Call::GetDeviceWithRecord) - before, 3, "{route:?} {left:?}");
+            let replayed = device.send_signed(&cloud, &signed, route).await;
+            assert_failure("the copy", &replayed, 401, "replayed");
         }
-    })
-    .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_while_a_read_stays_unprocessed() {
+    let engines = TestCloud::start().await;
+    let device = BackedUp::new(&engines).await;
+    let uuid = device.identity.uuid().to_string();
+    for left in [uuid.clone(), format!("{uuid}#replay")] {
+        let (cloud, faults) = Faults::over(&engines).await;
+        faults.every(Call::GetDeviceWithRecord, unprocessed(&[left]));
+        for route in SIGNED {
+            assert_outage("unprocessed", &device.send(&cloud, route).await, 503);
+        }
+        assert_eq!(faults.count(Call::WriteReplayRecord), 0);
+    }
+    device.assert_untouched("unprocessed").await;
+}
+
+/// BatchGetItem's answer when it has capacity for none of these keys.
+fn unprocessed(keys: &[String]) -> Fault {
+    let keys: Vec<_> = keys.iter().map(|key| serde_json::json!({ "uuid": { "S": key } })).collect();
+    let left = serde_json::json!({ "Keys": keys, "ConsistentRead": true });
+    let answer = serde_json::json!({ "Responses": {}, "UnprocessedKeys": { DEVICES: left } });
+    Fault::bytes(200, answer.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,17 +241,18 @@ async fn an_item_that_is_not_a_device_is_an_error_that_names_nothing() {
     let device = BackedUp::new(&engines).await;
     let uuid = device.identity.uuid();
     let items = [
-        format!(r#"{{"Item":{{"uuid":{{"S":"{uuid}"}}}}}}"#),
-        format!(r#"{{"Item":{{"uuid":{{"S":"{uuid}"}},"public_key":{{"S":"{INTERNALS}"}}}}}}"#),
-        format!(r#"{{"Item":{{"uuid":{{"S":"{uuid}"}},"public_key":{{"N":"1"}}}}}}"#),
+        format!(r#"{{"uuid":{{"S":"{uuid}"}}}}"#),
+        format!(r#"{{"uuid":{{"S":"{uuid}"}},"public_key":{{"S":"{INTERNALS}"}}}}"#),
+        format!(r#"{{"uuid":{{"S":"{uuid}"}},"public_key":{{"N":"1"}}}}"#),
     ];
     for item in items {
         for route in SIGNED {
-            faults.next(Call::GetDevice, [Fault::bytes(200, item.clone())]);
+            let batch = format!(r#"{{"Responses":{{"{DEVICES}":[{item}]}},"UnprocessedKeys":{{}}}}"#);
+            faults.next(Call::GetDeviceWithRecord, [Fault::bytes(200, batch)]);
             let answer = device.send(&cloud, route).await;
             assert_outage(&format!("{route:?}: {item}"), &answer, 500);
         }
-        faults.next(Call::GetDevice, [Fault::bytes(200, item.clone())]);
+        faults.next(Call::GetDevice, [Fault::bytes(200, format!(r#"{{"Item":{item}}}"#))]);
         let key = engines.mint().await;
         assert_outage(&item, &cloud.register(&device.identity, key.as_str()).await, 500);
         assert!(engines.key_item(key.as_str()).await.is_some());

@@ -3,6 +3,7 @@
 use firefly_device::{Identity, SignedHeaders, random_nonce};
 use firefly_service::UnixSeconds;
 use firefly_tests::answer::{assert_failure, json};
+use firefly_tests::wire::Tap;
 use firefly_tests::{START, TestCloud, new_device};
 
 use super::{Headers, ROUTES, headers, send, with};
@@ -148,4 +149,25 @@ async fn a_signature_holds_for_one_device_nonce_and_timestamp() {
     }
     // None of this has spent the nonce.
     assert_eq!(send(&cloud, ROUTES[0], &device.uuid().to_string(), &signed).await.status, 200);
+}
+
+/// The engine here reads consistently always; AWS's does so only when it is asked to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_and_its_replay_record_are_read_by_one_consistent_call() {
+    let cloud = TestCloud::start().await;
+    let (dynamodb, s3) = cloud.endpoints();
+    let device = cloud.registered_device().await;
+    for route in ROUTES {
+        let tap = Tap::in_front_of(dynamodb).await;
+        let tapped = cloud.through(tap.url(), s3).await;
+        let signed = headers(&cloud.sign(&device));
+        send(&tapped, route, &device.uuid().to_string(), &signed).await;
+        let sent = String::from_utf8_lossy(&tap.sent()).into_owned();
+        let calls = |operation: &str| sent.matches(&format!("x-amz-target: DynamoDB_20120810.{operation}")).count();
+        assert_eq!((calls("BatchGetItem"), calls("Get"), calls("Query"), calls("Scan")), (1, 0, 0, 0), "{sent}");
+        assert_eq!(sent.matches("\"ConsistentRead\":true").count(), 1, "{sent}");
+        // The record as it was read makes the first write of the nonce the right one; a deletion clears the date besides.
+        let writes = if route.0 == "DELETE" { 2 } else { 1 };
+        assert_eq!(calls("UpdateItem"), writes, "{route:?} {sent}");
+    }
 }

@@ -102,6 +102,16 @@ fn registration_keys_table_is_as_its_document_says() {
 }
 
 #[test]
+fn what_watches_the_api_goes_before_it() {
+    let stack = stack("observability");
+    assert_table(&stack.deploy_dependencies(), &[("api-gateway", "ApiId resolved from stack outputs")]);
+    assert_table(&stack.delete_dependencies(), &[]);
+    assert_table(&stack.required_by_deploy(), &[]);
+    let reason = "Alarms of an API that is gone would stay silent for the one that follows it";
+    assert_table(&stack.required_by_delete(), &[("delete-api-gateway", reason)]);
+}
+
+#[test]
 fn each_order_is_the_shortest_that_the_needs_allow() {
     let names = |order: Vec<Vec<&firefly_deploy::graph::Stack>>| -> Vec<Vec<&str>> {
         order.iter().map(|step| step.iter().map(|stack| stack.name).collect()).collect()
@@ -110,9 +120,10 @@ fn each_order_is_the_shortest_that_the_needs_allow() {
     assert_eq!(functions.len(), 9);
     let data = ["dynamodb-devices", "dynamodb-registration-keys", "s3-device-backups", "shared-layer"];
     let deploy = names(deploy_order());
-    assert_eq!(deploy, [[&["cognito"], &data[..]].concat(), vec!["api-gateway"], functions.clone()]);
+    let last = [&["observability"], &functions[..]].concat();
+    assert_eq!(deploy, [[&["cognito"], &data[..]].concat(), vec!["api-gateway"], last.clone()]);
     let delete = names(delete_order());
-    assert_eq!(delete, [functions, [&data[..], &["api-gateway"]].concat(), vec!["cognito"]]);
+    assert_eq!(delete, [last, [&data[..], &["api-gateway"]].concat(), vec!["cognito"]]);
 }
 
 #[test]

@@ -127,15 +127,21 @@ fn a_role_allows_its_handlers_actions_and_the_common_base() {
         "logs:PutLogEvents",
     ];
     let expected: [(&str, &[&str]); 9] = [
-        ("func-api-devices-backup-delete", &["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:DeleteObject"]),
-        ("func-api-devices-backup-get", &["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:ListBucket"]),
-        ("func-api-devices-backup-post", &["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:PutObject"]),
+        ("func-api-devices-backup-delete", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:DeleteObject"]),
+        (
+            "func-api-devices-backup-get",
+            &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:ListBucket"],
+        ),
+        (
+            "func-api-devices-backup-post",
+            &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:PutObject"],
+        ),
         ("func-api-devices-get", &["dynamodb:Query", "dynamodb:Scan"]),
         (
             "func-api-devices-register-post",
             &["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
         ),
-        ("func-api-devices-registration-get", &["dynamodb:GetItem", "dynamodb:UpdateItem"]),
+        ("func-api-devices-registration-get", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
         ("func-api-health-get", &[]),
         ("func-api-registration-keys-get", &["dynamodb:Scan"]),
         ("func-api-registration-keys-post", &["dynamodb:PutItem"]),

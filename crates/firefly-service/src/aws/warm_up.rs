@@ -29,12 +29,12 @@ impl WarmUp {
         Self { connector, urls: Mutex::default() }
     }
 
-    /// Adds so many connections to the host of this endpoint, which needs no waiting for.
-    pub(super) fn add(&self, endpoint: EndpointFuture<'_>, connections: usize) {
+    /// Adds a connection to the host of this endpoint, which needs no waiting for.
+    pub(super) fn add(&self, endpoint: EndpointFuture<'_>) {
         // Without an endpoint the calls will fail and say why.
         if let Some(Ok(endpoint)) = endpoint.now_or_never() {
             let mut urls = self.urls.lock().unwrap_or_else(PoisonError::into_inner);
-            urls.extend(std::iter::repeat_n(endpoint.url().to_owned(), connections));
+            urls.push(endpoint.url().to_owned());
         }
     }
 

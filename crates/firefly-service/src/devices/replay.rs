@@ -43,12 +43,6 @@ impl VerifiedDevice {
 }
 
 impl Devices {
-    /// The replay record of a device as an eventually consistent read finds it.
-    pub(super) async fn replay_record(&self, id: DeviceId) -> Option<ReplayRecord> {
-        let read = self.client.get_item().table_name(&self.table).key("uuid", record_key(id)).send().await;
-        read.ok()?.item.as_ref().and_then(|item| parse_record(item).ok())
-    }
-
     /// Records the request's nonce, unless it is recorded already. `believed` is the record as it was last seen; the
     /// write is conditional on it, and a refused write brings the record as it is.
     pub(super) async fn admit(
@@ -96,7 +90,7 @@ impl Devices {
             request.device(),
             "SET #nonces.#nonce = :entry ADD #version :one",
             "#turnover_at > :now AND size(#nonces) < :capacity AND attribute_not_exists(#nonces.#nonce)",
-            &[("#nonce", request.nonce().to_base64().as_str()), ("#nonces", "nonces"), TURNOVER_AT, VERSION],
+            &[("#nonce", request.nonce().to_base64().as_str()), NONCES, TURNOVER_AT, VERSION],
             [
                 (":entry", entry_value(entry)),
                 (":one", AttributeValue::N("1".to_owned())),
@@ -124,7 +118,7 @@ impl Devices {
             id,
             "SET #nonces = :nonces, #turnover_at = :turnover_at, #version = :version",
             condition,
-            &[("#nonces", "nonces"), TURNOVER_AT, VERSION],
+            &NAMES,
             [
                 (":nonces", AttributeValue::M(nonces)),
                 (":turnover_at", seconds(record.turnover_at)),
@@ -149,7 +143,7 @@ impl Devices {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("uuid", record_key(id))
+            .key("uuid", AttributeValue::S(record_key(id)))
             .update_expression(update)
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names.iter().map(owned).collect()))
@@ -184,18 +178,27 @@ fn not_recorded(cause: &str) -> ApiError {
     ApiError::NonceNotRecorded(StoreError::Unavailable { operation: "dynamodb:UpdateItem", cause: cause.to_owned() })
 }
 
+const NONCES: (&str, &str) = ("#nonces", "nonces");
 const TURNOVER_AT: (&str, &str) = ("#turnover_at", "turnover_at");
 const VERSION: (&str, &str) = ("#version", "version");
+/// What [`PROJECTION`] calls the attributes.
+pub(super) const NAMES: [(&str, &str); 3] = [NONCES, TURNOVER_AT, VERSION];
+/// What [`parse_record`] reads.
+pub(super) const PROJECTION: &str = "#nonces, #turnover_at, #version";
 
-fn record_key(id: DeviceId) -> AttributeValue {
-    AttributeValue::S(format!("{id}{KEY_SUFFIX}"))
+/// The key of a device's replay record.
+pub(super) fn record_key(id: DeviceId) -> String {
+    format!("{id}{KEY_SUFFIX}")
 }
 
 fn entry_value(entry: NonceEntry) -> AttributeValue {
     AttributeValue::B(Blob::new(entry.to_bytes()))
 }
 
-fn parse_record(item: &Item) -> Result<ReplayRecord, StoreError> {
+/// # Errors
+///
+/// [`StoreError::Malformed`] when the item is none.
+pub(super) fn parse_record(item: &Item) -> Result<ReplayRecord, StoreError> {
     let attributes = Attributes { item, name: "a replay record" };
     let nonces =
         item.get("nonces").and_then(|value| value.as_m().ok()).ok_or_else(|| attributes.malformed("nonces"))?;

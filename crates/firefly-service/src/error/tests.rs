@@ -104,6 +104,15 @@ fn every_failure_has_its_status_code_and_message() {
 }
 
 #[test]
+fn a_signature_is_refused_with_401_and_nothing_else_of_401_is_a_signature() {
+    for (error, status, code, ..) in table() {
+        // These have no signature: a token and a registration key.
+        let other = matches!(error, ApiError::NoSubject | ApiError::KeyNotLive);
+        assert_eq!(error.refuses_signature(), status == 401 && !other, "{code}: {error}");
+    }
+}
+
+#[test]
 fn every_body_is_short_json_and_leaks_nothing() {
     for (error, ..) in table() {
         let response = http::failure(&error);

@@ -1,0 +1,148 @@
+//! What the functions write, found by asking them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use firefly_core::time::UnixSeconds;
+use firefly_device::{Identity, random_nonce};
+use firefly_service::environment::Environment;
+use firefly_service::metrics::Metrics;
+use firefly_service::{Function, Invocation, Runner};
+use firefly_tests::runtime_api::{Event, parse_payload, template};
+use firefly_tests::{TestCloud, new_device};
+use serde_json::Value;
+
+use super::Metric;
+
+/// Lines of JSON that somebody writes.
+#[derive(Clone, Default)]
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    pub(super) fn parsed(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// A function on a cloud's engines, which writes its metrics into lines.
+pub(super) struct Asked<'a, F> {
+    cloud: &'a TestCloud,
+    runner: Runner<F>,
+}
+
+impl<'a, F: Function> Asked<'a, F> {
+    fn new(cloud: &'a TestCloud, lines: &Lines) -> Self {
+        Self::with(cloud, lines, &[])
+    }
+
+    /// A function whose devices table is not there.
+    pub(super) fn without_devices(cloud: &'a TestCloud, lines: &Lines) -> Self {
+        Self::with(cloud, lines, &[("DYNAMODB_DEVICES_TABLE_NAME", "firefly-absent")])
+    }
+
+    fn with(cloud: &'a TestCloud, lines: &Lines, variables: &[(&str, &str)]) -> Self {
+        let mut environment = cloud.environment_of(&template(F::NAME));
+        environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let runner = Runner::new(&Environment::new(environment), Metrics::new(lines.clone())).unwrap();
+        Self { cloud, runner }
+    }
+
+    /// Answers the recorded event of the route, after a change, with this status.
+    pub(super) async fn answers(&self, status: u16, change: impl Fn(Event) -> Event) -> Value {
+        let event = change(Event::recorded(F::NAME)).to_string();
+        let invocation = Invocation { request_id: "asked".to_owned(), time_left: Duration::from_secs(20) };
+        let answer = self.runner.invoke(self.cloud.now(), invocation, serde_json::from_str(&event).unwrap());
+        let answer = parse_payload(&serde_json::to_string(&answer.await.unwrap()).unwrap());
+        let body = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, status, "{}: {body}", F::NAME);
+        serde_json::from_str(&body).unwrap_or_default()
+    }
+
+    /// The same of a request signed some seconds ago.
+    async fn answers_signed(&self, status: u16, device: &Identity, age_seconds: u64, change: impl Fn(Event) -> Event) {
+        let sent_at = UnixSeconds::new(self.cloud.now().get() - age_seconds);
+        let headers = device.sign(&random_nonce(&mut rand::rng()), sent_at);
+        self.answers(status, |event| change(event.signed(&headers))).await;
+    }
+}
+
+/// One answer of every kind that is counted, on a cloud of its own.
+pub(super) async fn metrics() -> BTreeSet<Metric> {
+    let cloud = &TestCloud::start().await;
+    let lines = &Lines::default();
+    let same = |event: Event| event;
+
+    Asked::<func_api_health_get::App>::new(cloud, lines).answers(200, same).await;
+    let minting = Asked::<func_api_registration_keys_post::App>::new(cloud, lines);
+    let key = minting.answers(201, same).await["key"].as_str().unwrap().to_owned();
+    Asked::<func_api_registration_keys_get::App>::new(cloud, lines).answers(200, same).await;
+    Asked::<func_api_devices_get::App>::new(cloud, lines).answers(200, same).await;
+
+    let device = &new_device();
+    let registering = Asked::<func_api_devices_register_post::App>::new(cloud, lines);
+    registering.answers(204, |event| event.registration(device, &key)).await;
+    let wrong = |event: Event| event.registration(&new_device(), "WRONG0");
+    for _ in 0..120 {
+        registering.answers(401, wrong).await;
+    }
+    registering.answers(429, wrong).await;
+    Asked::<func_api_devices_register_post::App>::without_devices(cloud, lines).answers(500, wrong).await;
+
+    let envelope = device.seal(b"{}", &[7; 12]).unwrap();
+    let etag = "07".repeat(32);
+    let upload = |event: Event| event.body(&envelope).header("ETag", &etag);
+    let again = |event: Event| upload(event).header("If-None-Match", &etag);
+    let uploading = Asked::<func_api_devices_backup_post::App>::new(cloud, lines);
+    uploading.answers_signed(200, device, 0, upload).await;
+    uploading.answers_signed(304, device, 0, again).await;
+    uploading.answers_signed(401, &new_device(), 0, upload).await;
+    uploading.answers_signed(401, device, 11, upload).await;
+    let replayed = device.sign(&random_nonce(&mut rand::rng()), cloud.now());
+    uploading.answers(200, |event| upload(event.signed(&replayed))).await;
+    uploading.answers(401, |event| upload(event.signed(&replayed))).await;
+    let restoring = Asked::<func_api_devices_backup_get::App>::new(cloud, lines);
+    restoring.answers_signed(200, device, 0, same).await;
+    restoring.answers_signed(401, device, 11, same).await;
+    let reading = Asked::<func_api_devices_registration_get::App>::new(cloud, lines);
+    reading.answers_signed(200, device, 0, same).await;
+    reading.answers_signed(401, device, 11, same).await;
+    let deleting = Asked::<func_api_devices_backup_delete::App>::new(cloud, lines);
+    deleting.answers_signed(200, device, 0, same).await;
+    deleting.answers_signed(401, device, 11, same).await;
+
+    lines.parsed().iter().flat_map(of_line).collect()
+}
+
+/// The metrics that CloudWatch makes of a line. Source: CloudWatch User Guide, "Specification: Embedded metric format".
+fn of_line(line: &Value) -> Vec<Metric> {
+    let mut found = Vec::new();
+    for set in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+        for dimensions in set["Dimensions"].as_array().unwrap() {
+            let names = dimensions.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+            let value = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
+            let dimensions = names.map(|name| (name.to_owned(), value(name)));
+            let dimensions = dimensions.collect::<BTreeMap<_, _>>();
+            for metric in set["Metrics"].as_array().unwrap() {
+                let name = metric["Name"].as_str().unwrap().to_owned();
+                assert!(line[&name].is_number() || line[&name].is_array(), "no {name} in {line}");
+                let namespace = set["Namespace"].as_str().unwrap().to_owned();
+                found.push(Metric { namespace, name, dimensions: dimensions.clone() });
+            }
+        }
+    }
+    found
+}
