@@ -22,7 +22,7 @@ use clap::Parser;
 use crate::bootstrap::{Bootstrap, HELLO};
 use crate::error::BenchError;
 use crate::measure::{Starts, Warm};
-use crate::report::{Report, Row};
+use crate::report::{Figures, Report, Row};
 use crate::scenario::{SCENARIOS, Scenario, Stage};
 use crate::tls::Tls;
 
@@ -117,11 +117,19 @@ async fn measure(options: &Options, scenarios: &[Scenario], bootstraps: &[Bootst
 /// Measures every scenario once.
 async fn measure_round(stages: &[Stage], options: &Options, bootstraps: &[Bootstrap]) -> Result<Vec<Row>, BenchError> {
     let mut rows = Vec::new();
+    let Some(floor) = stages.first() else { return Ok(rows) };
     for stage in stages {
-        let bootstrap = bootstrap(bootstraps, &stage.scenario)?;
-        let starts = Starts::measure(stage, &bootstrap.path, options.starts).await?;
-        let warm = Warm::measure(stage, &bootstrap.path, options.invocations).await?;
-        rows.push(Row::new(&stage.scenario, bootstrap, starts, &warm));
+        // The floor's is measured before each: a machine is not equally fast all the time.
+        let mut measured = Vec::new();
+        for stage in [floor, stage] {
+            let path = &bootstrap(bootstraps, &stage.scenario)?.path;
+            let starts = Starts::measure(stage, path, options.starts).await?;
+            measured.push((starts, Warm::measure(stage, path, options.invocations).await?));
+        }
+        let figures = measured.into_iter().map(|(starts, warm)| Figures::new(starts, &warm)).collect::<Vec<_>>();
+        if let [floor, figures] = figures[..] {
+            rows.push(Row::new(&stage.scenario, bootstrap(bootstraps, &stage.scenario)?, floor, figures));
+        }
     }
     Ok(rows)
 }

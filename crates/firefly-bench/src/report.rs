@@ -19,11 +19,9 @@ const MEMORY_MB: f64 = 20.0;
 /// The package, in MB, of a function with S3 or without.
 const ZIP_MB: [(&str, f64, bool); 2] = [("zip with S3, MB", 3.6, true), ("zip without S3, MB", 2.6, false)];
 
-/// One scenario.
-#[derive(Serialize)]
-pub(crate) struct Row {
-    scenario: &'static str,
-    function: &'static str,
+/// What was measured of one binary and one kind of request.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct Figures {
     /// From the process's start to its first call of `/next`.
     init: Distribution,
     init_cpu: Distribution,
@@ -37,15 +35,11 @@ pub(crate) struct Row {
     peak_memory_bytes: u64,
     aws_calls: usize,
     aws_round_trips: usize,
-    binary_bytes: u64,
-    zip_bytes: u64,
 }
 
-impl Row {
-    pub(crate) fn new(scenario: &Scenario, bootstrap: &Bootstrap, starts: Starts, warm: &Warm) -> Self {
+impl Figures {
+    pub(crate) fn new(starts: Starts, warm: &Warm) -> Self {
         Self {
-            scenario: scenario.name,
-            function: scenario.function,
             init: Distribution::of(starts.init),
             init_cpu: Distribution::of(starts.init_cpu),
             first: Distribution::of(starts.first),
@@ -56,13 +50,11 @@ impl Row {
             peak_memory_bytes: warm.peak_memory,
             aws_calls: warm.calls.count,
             aws_round_trips: warm.calls.round_trips,
-            binary_bytes: bootstrap.size,
-            zip_bytes: bootstrap.zip_size,
         }
     }
 
     /// Of each figure the one with the smaller median; the larger memory and number of connections.
-    pub(crate) fn or_quieter(self, other: Self) -> Self {
+    fn or_quieter(self, other: Self) -> Self {
         Self {
             init: self.init.or_smaller(other.init),
             init_cpu: self.init_cpu.or_smaller(other.init_cpu),
@@ -75,15 +67,47 @@ impl Row {
             ..self
         }
     }
+}
 
-    fn init_ratio(&self, floor: &Self) -> f64 {
-        self.init.p50_us / floor.init.p50_us
+/// One scenario.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    scenario: &'static str,
+    function: &'static str,
+    binary_bytes: u64,
+    zip_bytes: u64,
+    #[serde(flatten)]
+    figures: Figures,
+    /// The floor's, measured just before.
+    floor: Figures,
+}
+
+impl Row {
+    pub(crate) fn new(scenario: &Scenario, bootstrap: &Bootstrap, floor: Figures, figures: Figures) -> Self {
+        Self {
+            scenario: scenario.name,
+            function: scenario.function,
+            binary_bytes: bootstrap.size,
+            zip_bytes: bootstrap.zip_size,
+            figures,
+            floor,
+        }
+    }
+
+    /// See [`Figures::or_quieter`].
+    pub(crate) fn or_quieter(self, other: Self) -> Self {
+        Self { figures: self.figures.or_quieter(other.figures), floor: self.floor.or_quieter(other.floor), ..self }
+    }
+
+    fn init_ratio(&self) -> f64 {
+        self.figures.init.p50_us / self.floor.init.p50_us
     }
 
     /// What the first invocation does itself, compared with a warm one. What the runtime does for a hello counts for
     /// neither: its own first time takes five times as long as the next.
-    fn first_ratio(&self, floor: &Self) -> f64 {
-        (self.first_cpu.p50_us - floor.first_cpu.p50_us) / (self.warm_cpu.p50_us - floor.warm_cpu.p50_us)
+    fn first_ratio(&self) -> f64 {
+        let beyond_floor = |cpu: fn(&Figures) -> Distribution| cpu(&self.figures).p50_us - cpu(&self.floor).p50_us;
+        beyond_floor(|figures| figures.first_cpu) / beyond_floor(|figures| figures.warm_cpu)
     }
 
     fn is_floor(&self) -> bool {
@@ -115,29 +139,33 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The rows, of which one is the floor, and perhaps what the budgets say to them.
+    /// The rows, and perhaps what the budgets say to them.
     pub(crate) fn new(rows: Vec<Row>, judged: bool) -> Self {
-        let Some(floor) = rows.iter().find(|row| row.is_floor()).filter(|_| judged) else {
+        if !judged {
             return Self { rows, budgets: Vec::new() };
-        };
+        }
         let functions = || rows.iter().filter(|row| !row.is_floor());
         let mut budgets = Vec::new();
-        budgets.extend(verdict("INIT p50 / hello's", INIT_RATIO, functions(), |row| row.init_ratio(floor)));
-        let calling = functions().filter(|row| row.aws_calls > 0);
-        budgets.extend(verdict("first invocation / a warm one, CPU beyond hello's", FIRST_RATIO, calling, |row| {
-            row.first_ratio(floor)
-        }));
+        budgets.extend(verdict("INIT p50 / hello's", INIT_RATIO, functions(), Row::init_ratio));
+        let calling = functions().filter(|row| row.figures.aws_calls > 0);
+        budgets.extend(verdict(
+            "first invocation / a warm one, CPU beyond hello's",
+            FIRST_RATIO,
+            calling,
+            Row::first_ratio,
+        ));
         budgets.extend(verdict("connections the first invocation opens", 0.0, functions(), |row| {
-            f64::from(u32::try_from(row.first_connections).unwrap_or(u32::MAX))
+            f64::from(u32::try_from(row.figures.first_connections).unwrap_or(u32::MAX))
         }));
         for (scenario, limit) in CPU_MS {
             let rows = functions().filter(|row| row.scenario == scenario);
             let name = format!("warm CPU of {scenario}, ms");
-            budgets.extend(verdict(&name, limit, rows, |row| row.warm_cpu.p50_us / 1e3));
+            budgets.extend(verdict(&name, limit, rows, |row| row.figures.warm_cpu.p50_us / 1e3));
         }
         let large = functions().filter(|row| row.scenario.ends_with("512 KiB"));
-        budgets
-            .extend(verdict("peak memory with 512 KiB, MB", MEMORY_MB, large, |row| megabytes(row.peak_memory_bytes)));
+        budgets.extend(verdict("peak memory with 512 KiB, MB", MEMORY_MB, large, |row| {
+            megabytes(row.figures.peak_memory_bytes)
+        }));
         for (name, limit, s3) in ZIP_MB {
             let rows = functions().filter(|row| row.has_s3() == s3);
             budgets.extend(verdict(name, limit, rows, |row| megabytes(row.zip_bytes)));
@@ -170,22 +198,21 @@ fn megabytes(bytes: u64) -> f64 {
 
 impl Display for Report {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let Some(floor) = self.rows.iter().find(|row| row.is_floor()) else { return Ok(()) };
         let ms = |microseconds: f64| microseconds / 1e3;
         table(
             formatter,
             ["request", "INIT p50 / p90 ms", "× hello", "CPU ms", "first ms", "CPU ms", "× warm", "new connections"],
             self.rows.iter().map(|row| {
-                let first_ratio = (row.aws_calls > 0).then(|| format!("{:.2}", row.first_ratio(floor)));
+                let first_ratio = (row.figures.aws_calls > 0).then(|| format!("{:.2}", row.first_ratio()));
                 [
                     row.scenario.to_owned(),
-                    format!("{:.2} / {:.2}", ms(row.init.p50_us), ms(row.init.p90_us)),
-                    format!("{:.2}", row.init_ratio(floor)),
-                    format!("{:.2}", ms(row.init_cpu.p50_us)),
-                    format!("{:.2}", ms(row.first.p50_us)),
-                    format!("{:.2}", ms(row.first_cpu.p50_us)),
+                    format!("{:.2} / {:.2}", ms(row.figures.init.p50_us), ms(row.figures.init.p90_us)),
+                    format!("{:.2}", row.init_ratio()),
+                    format!("{:.2}", ms(row.figures.init_cpu.p50_us)),
+                    format!("{:.2}", ms(row.figures.first.p50_us)),
+                    format!("{:.2}", ms(row.figures.first_cpu.p50_us)),
                     first_ratio.unwrap_or_default(),
-                    row.first_connections.to_string(),
+                    row.figures.first_connections.to_string(),
                 ]
             }),
         )?;
@@ -193,14 +220,14 @@ impl Display for Report {
             formatter,
             ["request", "warm p50 / p90 / p99 ms", "CPU p50 / p90 ms", "peak MB", "AWS calls", "round trips"],
             self.rows.iter().map(|row| {
-                let warm = row.warm;
+                let warm = row.figures.warm;
                 [
                     row.scenario.to_owned(),
                     format!("{:.2} / {:.2} / {:.2}", ms(warm.p50_us), ms(warm.p90_us), ms(warm.p99_us)),
-                    format!("{:.3} / {:.3}", ms(row.warm_cpu.p50_us), ms(row.warm_cpu.p90_us)),
-                    format!("{:.1}", megabytes(row.peak_memory_bytes)),
-                    row.aws_calls.to_string(),
-                    row.aws_round_trips.to_string(),
+                    format!("{:.3} / {:.3}", ms(row.figures.warm_cpu.p50_us), ms(row.figures.warm_cpu.p90_us)),
+                    format!("{:.1}", megabytes(row.figures.peak_memory_bytes)),
+                    row.figures.aws_calls.to_string(),
+                    row.figures.aws_round_trips.to_string(),
                 ]
             }),
         )?;

@@ -24,7 +24,7 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3Result, s3_error};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use self::operations::Operations;
 use crate::object_store::ObjectStore;
@@ -117,12 +117,17 @@ pub async fn serve(
     let principals: Principals =
         Arc::new(principals.into_iter().map(|principal| (principal.access_key_id.clone(), principal)).collect());
     let memory = Arc::new(Semaphore::new(MEMORY_KIB));
-    let mut service = S3ServiceBuilder::new(Operations::new(store, Arc::clone(&principals), Arc::clone(&memory)));
+    let (in_use, mut released) = mpsc::channel(1);
+    let mut service =
+        S3ServiceBuilder::new(Operations::new(store, in_use, Arc::clone(&principals), Arc::clone(&memory)));
     service.set_auth(Secrets(principals));
     service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
     let service = service.build();
     let router = Router::new().fallback(move |request| answer(service.clone(), Arc::clone(&memory), request));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
+    // Connections and calls outlive the last answer by a moment; the store can be opened again once they let go of it.
+    released.recv().await;
+    Ok(())
 }
 
 fn config() -> S3Config {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_http_client::Connector;
@@ -79,6 +80,8 @@ impl Aws {
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_max_backoff(Duration::from_millis(500)))
             .timeout_config(timeouts(ATTEMPT_TIMEOUT, OPERATION_TIMEOUT))
+            // The time limits do that, and a request's deadline where a body is read.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         Ok(Self { config, dynamodb: OnceLock::new(), warm_up, dynamodb_endpoint, s3_endpoint, appconfigdata_endpoint })
     }

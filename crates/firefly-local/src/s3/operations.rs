@@ -1,6 +1,7 @@
 //! The operations, each as S3 answers it.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use s3s::dto::{
     ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{Grants, MAX_OBJECT_LENGTH, Principals, checksum, kib, listing, too_large};
 use crate::object_store::{Content, Found, NewObject, ObjectStore, Precondition, StoreError, Version};
@@ -31,6 +32,8 @@ const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 /// What answers the operations.
 pub(super) struct Operations {
     store: Arc<ObjectStore>,
+    /// Dropped after the store.
+    in_use: mpsc::Sender<Infallible>,
     principals: Principals,
     /// KiB of bodies that may still be held in memory.
     memory: Arc<Semaphore>,
@@ -38,8 +41,14 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    pub(super) fn new(store: Arc<ObjectStore>, principals: Principals, memory: Arc<Semaphore>) -> Self {
-        Self { store, principals, memory, files: Semaphore::new(CONCURRENT_FILE_OPERATIONS) }
+    /// `in_use` is dropped when nothing here holds the store any more.
+    pub(super) fn new(
+        store: Arc<ObjectStore>,
+        in_use: mpsc::Sender<Infallible>,
+        principals: Principals,
+        memory: Arc<Semaphore>,
+    ) -> Self {
+        Self { store, in_use, principals, memory, files: Semaphore::new(CONCURRENT_FILE_OPERATIONS) }
     }
 
     /// The grants of whoever signed the request, which include `action`.
@@ -56,9 +65,15 @@ impl Operations {
         &self,
         work: impl FnOnce(&ObjectStore) -> Result<T, StoreError> + Send + 'static,
     ) -> S3Result<T> {
-        let store = Arc::clone(&self.store);
+        let (store, in_use) = (Arc::clone(&self.store), self.in_use.clone());
         let _permit = self.files.acquire().await.map_err(S3Error::internal_error)?;
-        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&store);
+            drop(store);
+            drop(in_use);
+            result
+        })
+        .await;
         done.map_err(S3Error::internal_error)?.map_err(refusal)
     }
 
