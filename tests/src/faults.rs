@@ -78,6 +78,8 @@ pub enum Fault {
     DropAnswer,
     /// The engine's answer, but the connection ends after so many bytes of its body.
     CutAnswer(usize),
+    /// The engine's answer up to so many bytes of its body, and then nothing.
+    StallAnswer(usize),
     /// Nothing until [`Faults::release`], then this.
     Hold(Box<Self>),
 }
@@ -258,13 +260,17 @@ async fn answer(state: Arc<State>, upstream: String, request: Request<Incoming>)
             let _ = forwarded.into_body().collect().await;
             Err(io::ErrorKind::ConnectionReset.into())
         }
-        Fault::CutAnswer(length) => {
+        Fault::CutAnswer(length) | Fault::StallAnswer(length) => {
+            let stalls = matches!(fault, Fault::StallAnswer(_));
             let (parts, body) = forwarded.into_parts();
             let whole = body.collect().await.map_err(io::Error::other)?.to_bytes();
             let start = whole.slice(..length.min(whole.len()));
             // Giving way once makes hyper send the head and these bytes before it learns of the end.
-            let end = async {
+            let end = async move {
                 tokio::task::yield_now().await;
+                if stalls {
+                    std::future::pending::<()>().await;
+                }
                 Err(io::ErrorKind::ConnectionReset.into())
             };
             let start = futures::stream::iter([Ok(Frame::data(start))]);

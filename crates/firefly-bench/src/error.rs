@@ -21,6 +21,12 @@ pub(crate) enum BenchError {
         /// The binary's name.
         name: String,
     },
+    /// `--only` is part of no scenario's name or function.
+    #[error("no scenario's name or function contains {only:?}")]
+    NoScenario {
+        /// What was asked for.
+        only: String,
+    },
     /// The engines have no certificate.
     #[error("cannot make a certificate")]
     Certificate,

@@ -14,6 +14,7 @@ mod scenario;
 mod server;
 mod tls;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -34,13 +35,13 @@ struct Options {
     json: bool,
     /// How often everything is measured. Of each figure the round with the smallest median is shown: what else runs on the
     /// machine only ever adds.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     rounds: usize,
     /// Starts of each binary in a round.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = at_least_one)]
     starts: usize,
     /// Measured invocations of each warm process in a round.
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 150, value_parser = at_least_one)]
     invocations: usize,
     /// Has the engines speak TLS, as AWS does. The budgets are about the functions without it.
     #[arg(long)]
@@ -53,14 +54,19 @@ struct Options {
     only: String,
 }
 
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse::<NonZeroUsize>().map(NonZeroUsize::get).map_err(|error| error.to_string())
+}
+
 impl Options {
     /// The scenarios that are wanted; the first is the floor.
-    fn scenarios(&self) -> Vec<Scenario> {
-        let wanted = |scenario: &&Scenario| {
-            let about = |text: &str| text.contains(&self.only);
-            scenario.function == HELLO || about(scenario.name) || about(scenario.function)
-        };
-        SCENARIOS.iter().filter(wanted).copied().collect()
+    fn scenarios(&self) -> Result<Vec<Scenario>, BenchError> {
+        let meant = |scenario: &&Scenario| scenario.name.contains(&self.only) || scenario.function.contains(&self.only);
+        if !SCENARIOS.iter().any(|scenario| meant(&scenario)) {
+            return Err(BenchError::NoScenario { only: self.only.clone() });
+        }
+        let wanted = |scenario: &&Scenario| scenario.function == HELLO || meant(scenario);
+        Ok(SCENARIOS.iter().filter(wanted).copied().collect())
     }
 
     /// The binaries of these scenarios.
@@ -88,7 +94,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<Report, BenchError> {
-    let scenarios = options.scenarios();
+    let scenarios = options.scenarios()?;
     // With all the machine's CPUs.
     let bootstraps = options.bootstraps(&scenarios)?;
     process::use_one_cpu()?;
@@ -103,7 +109,7 @@ async fn measure(options: &Options, scenarios: &[Scenario], bootstraps: &[Bootst
         stages.push(Stage::set(*scenario, tls.as_ref()).await?);
     }
     let mut rows: Vec<Row> = Vec::new();
-    for _ in 0..options.rounds.max(1) {
+    for _ in 0..options.rounds {
         let round = measure_round(&stages, options, bootstraps).await?;
         rows = if rows.is_empty() {
             round
@@ -116,20 +122,17 @@ async fn measure(options: &Options, scenarios: &[Scenario], bootstraps: &[Bootst
 
 /// Measures every scenario once.
 async fn measure_round(stages: &[Stage], options: &Options, bootstraps: &[Bootstrap]) -> Result<Vec<Row>, BenchError> {
+    let figures = async |stage: &Stage| -> Result<Figures, BenchError> {
+        let path = &bootstrap(bootstraps, &stage.scenario)?.path;
+        let starts = Starts::measure(stage, path, options.starts).await?;
+        Ok(Figures::new(starts, &Warm::measure(stage, path, options.invocations).await?))
+    };
     let mut rows = Vec::new();
     let Some(floor) = stages.first() else { return Ok(rows) };
     for stage in stages {
-        // The floor's is measured before each: a machine is not equally fast all the time.
-        let mut measured = Vec::new();
-        for stage in [floor, stage] {
-            let path = &bootstrap(bootstraps, &stage.scenario)?.path;
-            let starts = Starts::measure(stage, path, options.starts).await?;
-            measured.push((starts, Warm::measure(stage, path, options.invocations).await?));
-        }
-        let figures = measured.into_iter().map(|(starts, warm)| Figures::new(starts, &warm)).collect::<Vec<_>>();
-        if let [floor, figures] = figures[..] {
-            rows.push(Row::new(&stage.scenario, bootstrap(bootstraps, &stage.scenario)?, floor, figures));
-        }
+        // The floor is measured anew before each: a machine is not equally fast all the time.
+        let (floor, figures) = (figures(floor).await?, figures(stage).await?);
+        rows.push(Row::new(&stage.scenario, bootstrap(bootstraps, &stage.scenario)?, floor, figures));
     }
     Ok(rows)
 }

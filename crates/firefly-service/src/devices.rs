@@ -118,8 +118,8 @@ impl Devices {
         Ok((device, record))
     }
 
-    /// Reads items of these keys; what is not there is left out.
-    async fn batch_get<const N: usize>(&self, keys: [String; N]) -> Result<HashMap<String, Item>, StoreError> {
+    /// Reads the items of these keys, by key; what is not there is left out.
+    async fn batch_get(&self, keys: [String; 2]) -> Result<HashMap<String, Item>, StoreError> {
         let mut request = KeysAndAttributes::builder()
             .projection_expression(format!("{PROJECTION}, {}", replay::PROJECTION))
             .expression_attribute_names("#uuid", "uuid")
@@ -141,7 +141,7 @@ impl Devices {
                 .await
                 .map_err(|error| StoreError::from_sdk("dynamodb:BatchGetItem", &error))?;
             for item in output.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                let attributes = Attributes { item: &item, name: "a device" };
+                let attributes = Attributes { item: &item, name: "a device or its replay record" };
                 items.insert(attributes.text("uuid")?.to_owned(), item);
             }
             // What DynamoDB has no capacity for is no error, so that the SDK does not ask again.

@@ -97,7 +97,7 @@ impl StoreError {
 impl From<aws_sdk_dynamodb::error::BuildError> for StoreError {
     /// A request that lacks what it must have: a fault of this program.
     fn from(error: aws_sdk_dynamodb::error::BuildError) -> Self {
-        Self::Failed { operation: "dynamodb:TransactWriteItems", cause: error.to_string() }
+        Self::Failed { operation: "dynamodb", cause: error.to_string() }
     }
 }
 

@@ -46,7 +46,10 @@ async fn every_function_answers_before_its_timeout() {
     let signed = |name: &str| Event::recorded(name).signed(&engines.sign(&device.identity));
     let upload = signed(backup_post::App::NAME).body(&device.identity.seal(b"after", &[9; 12]).unwrap());
     let registration = Event::recorded(register_post::App::NAME).registration(&newcomer, key.as_str());
+    // An answer that begins and does not go on.
+    let stalled = (Call::GetObject, Fault::StallAnswer(10));
     tokio::join!(
+        assert_answered_in_time::<backup_get::App>(&engines, stalled, signed(backup_get::App::NAME)),
         assert_in_time::<keys_post::App>(&engines, Call::PutKey, Event::recorded(keys_post::App::NAME)),
         assert_in_time::<keys_get::App>(&engines, Call::ScanKeys, Event::recorded(keys_get::App::NAME)),
         assert_in_time::<register_post::App>(&engines, Call::WriteAndSpend, registration),
@@ -66,8 +69,13 @@ async fn every_function_answers_before_its_timeout() {
 
 /// Asserts that the event is answered before Lambda would end the function, though the call is never answered.
 async fn assert_in_time<F: Function>(engines: &TestCloud, call: Call, event: Event) {
+    assert_answered_in_time::<F>(engines, (call, Fault::Hold(Box::new(Fault::DropCall))), event).await;
+}
+
+/// The same of a call with this fault.
+async fn assert_answered_in_time<F: Function>(engines: &TestCloud, (call, fault): (Call, Fault), event: Event) {
     let faults = Faults::default();
-    faults.every(call, Fault::Hold(Box::new(Fault::DropCall)));
+    faults.every(call, fault);
     let (dynamodb, s3) = engines.endpoints();
     let mut environment = engines.environment_of(&template(F::NAME));
     environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), faults.in_front_of(dynamodb).await);

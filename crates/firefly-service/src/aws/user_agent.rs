@@ -1,4 +1,4 @@
-//! Says who calls, in as many words each time.
+//! The `User-Agent` of AWS calls.
 
 use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -13,7 +13,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 const USER_AGENT: &str = concat!("firefly-cloud/", env!("CARGO_PKG_VERSION"));
 
 /// The interceptor that sets `User-Agent`, in place of the SDK's own, which composes two headers of a line each for every
-/// call: a tenth of the CPU time of an upload.
+/// call.
 #[derive(Debug)]
 pub(super) struct UserAgent;
 
