@@ -8,7 +8,8 @@ use firefly_core::device::DeviceId;
 use firefly_core::registration::RegistrationKey;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_local::jwt::Identity as User;
-use firefly_local::{Cloud, Data, Options, TokenIssuer};
+use firefly_local::kit::{self, Deadlines};
+use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer};
 use firefly_service::UnixSeconds;
 use firefly_service::aws::Aws;
 use firefly_service::environment::Environment;
@@ -28,6 +29,8 @@ pub struct TestCloud {
     dynamodb_endpoint: String,
     s3_endpoint: String,
     appconfigdata_endpoint: String,
+    credentials: kit::Credentials,
+    deadlines: Deadlines,
     bucket: String,
     data_dir: PathBuf,
     /// Made when it is first asked for: reading the machine's certificates takes a while.
@@ -42,7 +45,12 @@ impl TestCloud {
 
     /// The same with another data directory, which holds the signing key and AppConfig's files.
     pub async fn start_in(data_dir: &Path) -> Self {
-        Self::start_with(data_dir, Arc::new(AtomicU64::new(START)), None).await
+        Self::start_with(data_dir, Deadlines::default(), None).await
+    }
+
+    /// The same with other deadlines of connections.
+    pub async fn with_deadlines(deadlines: Deadlines) -> Self {
+        Self::start_with(&signing_key_dir(), deadlines, None).await
     }
 
     /// Starts a second gateway with functions of its own on the same engines and the same clock.
@@ -54,11 +62,18 @@ impl TestCloud {
     /// through something that makes them fail.
     pub async fn through(&self, dynamodb_endpoint: &str, s3_endpoint: &str) -> Self {
         let endpoints = (dynamodb_endpoint.to_owned(), s3_endpoint.to_owned());
-        Self::start_with(&self.data_dir, Arc::clone(&self.clock), Some(endpoints)).await
+        Self::start_with(&self.data_dir, self.deadlines, Some((self, endpoints))).await
     }
 
-    async fn start_with(data_dir: &Path, clock: Arc<AtomicU64>, endpoints: Option<(String, String)>) -> Self {
-        let (dynamodb_endpoint, s3_endpoint) = endpoints.unzip();
+    /// A cloud with engines of its own, or one with other endpoints of another cloud's engines.
+    async fn start_with(data_dir: &Path, deadlines: Deadlines, other: Option<(&Self, (String, String))>) -> Self {
+        let clock =
+            other.as_ref().map_or_else(|| Arc::new(AtomicU64::new(START)), |(other, _)| Arc::clone(&other.clock));
+        let credentials = match &other {
+            Some((other, _)) => Credentials::Shared(other.credentials.clone()),
+            None => Credentials::Own(BTreeMap::new()),
+        };
+        let (dynamodb_endpoint, s3_endpoint) = other.map(|(_, endpoints)| endpoints).unzip();
         let reading = Arc::clone(&clock);
         let cloud = Cloud::start(Options {
             listen: "127.0.0.1:0".to_owned(),
@@ -68,7 +83,9 @@ impl TestCloud {
             s3_endpoint,
             backup_bucket: None,
             token_issuer: TokenIssuer::Developer,
-            aws_environment: None,
+            credentials,
+            files: 65_536,
+            deadlines,
             clock: Arc::new(move || UnixSeconds::new(reading.load(Ordering::SeqCst))),
         })
         .await
@@ -80,6 +97,8 @@ impl TestCloud {
             dynamodb_endpoint: cloud.dynamodb_endpoint().to_owned(),
             s3_endpoint: cloud.s3_endpoint().to_owned(),
             appconfigdata_endpoint: cloud.appconfigdata_endpoint().to_owned(),
+            credentials: cloud.credentials().clone(),
+            deadlines,
             bucket: cloud.bucket().to_owned(),
             data_dir: data_dir.to_owned(),
             aws: OnceLock::new(),
@@ -113,6 +132,21 @@ impl TestCloud {
     /// The endpoint of AppConfig's data API.
     pub fn appconfigdata_endpoint(&self) -> &str {
         &self.appconfigdata_endpoint
+    }
+
+    /// Region, credentials and endpoints with which the caller of this access key id reaches the engines:
+    /// `firefly-local`, who may do everything, or a function by its name.
+    pub fn environment_as(&self, access_key_id: &str) -> BTreeMap<String, String> {
+        let mut environment = self.credentials.environment(access_key_id);
+        environment.extend(
+            [
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb_endpoint),
+                ("AWS_ENDPOINT_URL_S3", &self.s3_endpoint),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        environment
     }
 
     /// The bucket of backups.
@@ -222,10 +256,8 @@ impl TestCloud {
     /// The configuration of SDK clients that reach this cloud's engines with every permission.
     pub fn aws(&self) -> &Aws {
         self.aws.get_or_init(|| {
-            let mut environment: BTreeMap<_, _> = Cloud::developer_environment();
-            environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.dynamodb_endpoint.clone());
-            environment.insert("AWS_ENDPOINT_URL_S3".to_owned(), self.s3_endpoint.clone());
-            Aws::new(&Environment::new(environment)).expect("the engines' environment is complete")
+            Aws::new(&Environment::new(self.environment_as("firefly-local")))
+                .expect("the engines' environment is complete")
         })
     }
 

@@ -16,7 +16,6 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use firefly_device::{Identity, Response, random_nonce};
-use firefly_local::Cloud;
 use firefly_local::template::FunctionTemplate;
 use firefly_service::UnixSeconds;
 use serde_json::Value;
@@ -271,7 +270,10 @@ pub async fn assert_every_variable_is_needed(binary: &str) {
     let template = template(name(binary));
     let mut complete = template.environment.clone();
     complete.retain(|_, value| !value.is_empty());
-    complete.extend(Cloud::developer_environment());
+    complete.extend(
+        [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "none"), ("AWS_SECRET_ACCESS_KEY", "none")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
     assert!(complete.len() >= 3);
     for variable in complete.keys() {
         let mut without = complete.clone();

@@ -47,16 +47,22 @@ pub fn request_bytes(line: &str, headers: &[(&str, &str)], body: Option<&[u8]>) 
 impl TestCloud {
     /// Sends bytes to the gateway and returns all that it answers until it closes the connection.
     pub async fn raw(&self, request: &[u8]) -> RawAnswer {
-        let address = self.url().trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
-        stream.write_all(request).await.expect("the gateway reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.expect("the gateway answers");
-        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("the answer has a head");
-        let body = answer.split_off(end + 4);
-        answer.truncate(end);
-        RawAnswer { head: String::from_utf8(answer).expect("the head is text").to_ascii_lowercase(), body }
+        exchange(self.url().trim_start_matches("http://"), request).await
     }
+}
+
+/// Sends bytes to a server (`HOST:PORT`) and returns all that it answers until it closes the connection.
+pub async fn exchange(address: &str, request: &[u8]) -> RawAnswer {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    stream.write_all(request).await.expect("the server reads");
+    let mut answer = Vec::new();
+    // A server that refuses a request before its end resets the connection after its answer.
+    let read = stream.read_to_end(&mut answer).await;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+    let end = end.unwrap_or_else(|| panic!("the answer has no head: {read:?}"));
+    let body = answer.split_off(end + 4);
+    answer.truncate(end);
+    RawAnswer { head: String::from_utf8(answer).expect("the head is text").to_ascii_lowercase(), body }
 }
 
 /// A listener in front of an engine that keeps what is sent to it.

@@ -25,9 +25,7 @@ fn drawn(count: usize) -> Vec<String> {
 
 /// The answer of a function with this generator to a request of the user `anna`.
 async fn create(cloud: &TestCloud) -> Value {
-    let (dynamodb, _) = cloud.endpoints();
-    let mut variables = firefly_local::Cloud::developer_environment();
-    variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.to_owned());
+    let mut variables = cloud.environment_as("firefly-local");
     variables.insert("DYNAMODB_REGISTRATION_KEYS_TABLE_NAME".to_owned(), KEYS.to_owned());
     let environment = Environment::new(variables).with_random(Random::from_rng(StdRng::seed_from_u64(SEED)));
     let runner = Runner::<App>::new(&environment, Metrics::new(std::io::sink())).unwrap();

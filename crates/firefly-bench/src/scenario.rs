@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH};
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, etag, random_nonce};
-use firefly_local::Cloud;
+use firefly_local::kit::Credentials;
 use firefly_tests::new_device;
 use firefly_tests::runtime_api::{Event, parse_payload, template};
 
@@ -99,6 +99,7 @@ impl Stage {
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
             ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+            ("AWS_REGION", "us-east-1".to_owned()),
             ("TZ", ":UTC".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -106,7 +107,7 @@ impl Stage {
         if self.scenario.function != HELLO {
             environment.extend(template(self.scenario.function).environment);
         }
-        environment.extend(Cloud::developer_environment());
+        environment.extend(Credentials::generate().environment("bench"));
         environment.extend(self.engine.environment());
         environment
     }

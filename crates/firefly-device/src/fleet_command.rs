@@ -9,12 +9,16 @@ use crate::commands::print;
 use crate::options;
 use crate::verdict::Failure;
 
+/// Files besides connections: the standard streams, the runtime's own, the resolver's.
+const OTHER_FILES: u64 = 32;
+
 pub(crate) async fn run(
     client: &Client,
     options: options::Fleet,
     clock: fn() -> UnixSeconds,
     rng: &mut StdRng,
 ) -> Result<(), Failure> {
+    check_files(options.concurrency.get())?;
     let plan = fleet::Plan {
         devices: options.devices.get(),
         product_hex: options.product_hex,
@@ -41,6 +45,21 @@ pub(crate) async fn run(
     match report.failed() {
         0 => Ok(()),
         failed => Err(Failure::Failed(format!("{failed} requests failed; causes are below the table"))),
+    }
+}
+
+/// Raises the limit of open files as far as connections need it; one that cannot be raised so far is a mistake in the
+/// command line, for connections would fail.
+fn check_files(concurrency: usize) -> Result<(), Failure> {
+    let needed = u64::try_from(concurrency).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(files) if files < needed => Err(Failure::Usage(format!(
+            "{concurrency} connections at a time take {needed} open files, and only {files} are allowed: give \
+             --concurrency {} or run `ulimit -n {needed}` first",
+            files.saturating_sub(OTHER_FILES).max(1)
+        ))),
+        // A limit that cannot be asked for shows when a connection fails.
+        _ => Ok(()),
     }
 }
 

@@ -1,13 +1,14 @@
 //! The whole cloud: engines, functions and gateway, started and stopped together.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use firefly_service::aws::Aws;
 use firefly_service::environment::{ConfigError, Environment};
 use firefly_service::metrics::Metrics;
@@ -16,13 +17,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::appconfig;
-use crate::data_dir::{DataDir, DataDirError, create_private};
+use crate::appconfig::AppConfigData;
+use crate::data_dir::{DataDir, DataDirError, private_dir};
 use crate::dynamodb::{self, DynamoDbError};
+use crate::engines_file::EnginesFile;
+use crate::files::Shares;
 use crate::gateway::{self, Clock, Deployed, Gateway, Invoke};
 use crate::jwt::{Authorizer, DeveloperIssuer, KeySetError, SigningKeyError};
+use crate::kit::{self, Caller, Callers, Deadlines, Grants};
 use crate::object_store::{self, ObjectStore};
-use crate::s3::{self, Grants, Principal};
+use crate::s3;
 use crate::template::{
     API_GATEWAY, BucketTemplate, DEVICE_BACKUPS, DEVICES_TABLE, FUNCTIONS, FunctionTemplate, GatewayTemplate,
     REGISTRATION_KEYS_TABLE, TableTemplate, TemplateError,
@@ -36,7 +40,7 @@ const APP_CONFIG_ENV: &str = "local";
 const REGION: &str = "us-east-1";
 /// Longest wait for the requests under way when everything ends: longer than any function may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
-/// Access key and secret of the person at the desk, who may do everything in the embedded engines.
+/// Access key id of the person at the desk, who may do everything in the embedded engines.
 const DEVELOPER: &str = "firefly-local";
 
 /// Where the data are.
@@ -64,6 +68,16 @@ pub enum TokenIssuer {
     },
 }
 
+/// The credentials with which the functions call their engines.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// Drawn at the start: all engines are embedded. External ones get these environment variables instead: `AWS_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
+    Own(BTreeMap<String, String>),
+    /// Those of another local cloud, whose engines these are.
+    Shared(kit::Credentials),
+}
+
 /// How a local cloud is to run.
 #[derive(Clone)]
 pub struct Options {
@@ -81,10 +95,12 @@ pub struct Options {
     pub backup_bucket: Option<String>,
     /// Whose tokens are accepted.
     pub token_issuer: TokenIssuer,
-    /// Region and credentials for external engines: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-    /// `AWS_SESSION_TOKEN`. `None` where the engines are those of another local cloud, which know each function by
-    /// credentials of its own.
-    pub aws_environment: Option<BTreeMap<String, String>>,
+    /// How the functions sign their calls.
+    pub credentials: Credentials,
+    /// How many files the process may open.
+    pub files: u64,
+    /// How long a connection may take.
+    pub deadlines: Deadlines,
     /// The server's clock.
     pub clock: Clock,
 }
@@ -153,6 +169,7 @@ pub struct Cloud {
     dynamodb_endpoint: String,
     s3_endpoint: String,
     appconfigdata_endpoint: String,
+    credentials: kit::Credentials,
     bucket: String,
     issuer: Option<DeveloperIssuer>,
     stop_gateway: watch::Sender<bool>,
@@ -160,6 +177,7 @@ pub struct Cloud {
     stop_engines: watch::Sender<bool>,
     engines: Vec<JoinHandle<()>>,
     dynamodb: Option<dynamodb::Engine>,
+    _engines_file: EnginesFile,
     _data_dir: Option<DataDir>,
     _temporary: Option<tempfile::TempDir>,
 }
@@ -179,7 +197,8 @@ impl Cloud {
         let (data_dir, temporary) = match options.data {
             Data::Durable if embedded => (Some(DataDir::open(&options.data_dir)?), None),
             Data::Ephemeral if embedded => {
-                let temporary = tempfile::Builder::new().prefix("firefly-").tempdir();
+                let owner_only = Permissions::from_mode(0o700);
+                let temporary = tempfile::Builder::new().prefix("firefly-").permissions(owner_only).tempdir();
                 (None, Some(temporary.map_err(|source| io_error("cannot make a temporary directory", source))?))
             }
             Data::Durable | Data::Ephemeral => (None, None),
@@ -189,10 +208,9 @@ impl Cloud {
             (None, Some(temporary)) => temporary.path().join(name),
             (None, None) => options.data_dir.join(name),
         };
+        private_dir(&options.data_dir)?;
         let (authorizer, issuer) = match &options.token_issuer {
             TokenIssuer::Developer => {
-                create_private(&options.data_dir)
-                    .map_err(|source| DataDirError::Io { path: options.data_dir.clone(), source })?;
                 let issuer = DeveloperIssuer::open(&options.data_dir)?;
                 (Authorizer::for_developer(&issuer)?, Some(issuer))
             }
@@ -208,6 +226,15 @@ impl Cloud {
             None => BucketTemplate::parse(DEVICE_BACKUPS, &parameters)?.name,
         };
 
+        let (credentials, external) = match &options.credentials {
+            Credentials::Own(environment) => {
+                let external = options.dynamodb_endpoint.is_some() || options.s3_endpoint.is_some();
+                (kit::Credentials::generate(), external.then_some(environment))
+            }
+            Credentials::Shared(credentials) => (credentials.clone(), None),
+        };
+        let callers = callers(&templates, &credentials, external);
+        let shares = Shares::of(options.files, options.deadlines);
         let (stop_engines, stopped) = watch::channel(false);
         let mut engines = Vec::new();
         let (dynamodb_endpoint, dynamodb) = match options.dynamodb_endpoint.clone() {
@@ -215,7 +242,8 @@ impl Cloud {
             None => {
                 let (listener, endpoint) = loopback().await?;
                 let listener = listener.into_std().map_err(|source| io_error("cannot use a socket", source))?;
-                let engine = dynamodb::Engine::start(&path("dynamodb.sqlite"), listener, stopped.clone())?;
+                let (path, limits) = (path("dynamodb.sqlite"), shares.emulator);
+                let engine = dynamodb::Engine::start(&path, listener, callers.clone(), limits, stopped.clone())?;
                 (endpoint, Some(engine))
             }
         };
@@ -225,19 +253,22 @@ impl Cloud {
                 let store = Arc::new(ObjectStore::open(&path("s3"))?);
                 store.create_bucket(&bucket)?;
                 let (listener, endpoint) = loopback().await?;
-                let served = s3::serve(listener, store, principals(&templates), until(stopped.clone()));
-                engines.push(serve("S3", served));
+                let until = until(stopped.clone());
+                engines.push(tokio::spawn(s3::serve(listener, store, callers.clone(), shares.emulator, until)));
                 endpoint
             }
         };
         let (listener_appconfig, appconfig_endpoint) = loopback().await?;
-        let router = appconfig::router(&options.data_dir.join("appconfig"));
-        engines.push(serve("AppConfig", serve_router(listener_appconfig, router, until(stopped))));
+        let appconfig = AppConfigData::new(&options.data_dir.join("appconfig"), callers, options.deadlines);
+        let answer = move |_peer, request| appconfig.clone().answer(request);
+        let served = kit::serve("AppConfig", listener_appconfig, shares.emulator, answer, until(stopped));
+        engines.push(tokio::spawn(served));
 
         let endpoints = Endpoints { dynamodb: dynamodb_endpoint, s3: s3_endpoint, appconfigdata: appconfig_endpoint };
-        let functions = deploy(templates, &endpoints, &options)?;
+        let functions = deploy(templates, &endpoints, &credentials, external)?;
+        let developer = endpoints.environment(credentials.environment(DEVELOPER));
         if dynamodb.is_some() {
-            let environment = Environment::new(endpoints.environment(DEVELOPER));
+            let environment = Environment::new(developer.clone());
             let aws = Aws::new(&environment).map_err(|source| function_error("the embedded DynamoDB", source))?;
             for source in [DEVICES_TABLE, REGISTRATION_KEYS_TABLE] {
                 dynamodb::create_table(&aws.dynamodb(), &TableTemplate::parse(source)?).await?;
@@ -248,16 +279,28 @@ impl Cloud {
             authorizer,
             cors: GatewayTemplate::parse(API_GATEWAY, &parameters)?.cors,
             clock: Arc::clone(&options.clock),
-            slots: Semaphore::new(gateway::SLOTS),
+            deadlines: options.deadlines,
+            slots: Semaphore::new(shares.invocations),
         };
-        let router = Router::new().fallback(gateway::handle).with_state(Arc::new(gateway));
+        let mut embedded = developer;
+        // External engines have credentials that are not this cloud's to tell.
+        let external =
+            [("AWS_ENDPOINT_URL_DYNAMODB", &options.dynamodb_endpoint), ("AWS_ENDPOINT_URL_S3", &options.s3_endpoint)];
+        for (variable, _) in external.iter().filter(|(_, endpoint)| endpoint.is_some()) {
+            embedded.remove(*variable);
+        }
+        let engines_file = EnginesFile::write(&options.data_dir, &url(address), &embedded)
+            .map_err(|source| DataDirError::Io { path: options.data_dir.clone(), source })?;
+        let gateway = Arc::new(gateway);
+        let answer = move |peer, request| gateway::handle(Arc::clone(&gateway), peer, request);
         let (stop_gateway, stopped) = watch::channel(false);
-        let gateway = serve("the gateway", serve_router(listener, router, until(stopped)));
+        let gateway = tokio::spawn(kit::serve("the gateway", listener, shares.gateway, answer, until(stopped)));
         Ok(Self {
             address,
             dynamodb_endpoint: endpoints.dynamodb,
             s3_endpoint: endpoints.s3,
             appconfigdata_endpoint: endpoints.appconfigdata,
+            credentials,
             bucket,
             issuer,
             stop_gateway,
@@ -265,6 +308,7 @@ impl Cloud {
             stop_engines,
             engines,
             dynamodb,
+            _engines_file: engines_file,
             _data_dir: data_dir,
             _temporary: temporary,
         })
@@ -272,7 +316,7 @@ impl Cloud {
 
     /// The URL of the API.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        url(self.address)
     }
 
     /// The DynamoDB in use.
@@ -300,9 +344,9 @@ impl Cloud {
         self.issuer.as_ref()
     }
 
-    /// Region and credentials that may do everything in the embedded engines, as environment variables.
-    pub fn developer_environment() -> BTreeMap<String, String> {
-        credentials(DEVELOPER)
+    /// The credentials of all who may call the embedded engines.
+    pub fn credentials(&self) -> &kit::Credentials {
+        &self.credentials
     }
 
     /// Ends everything: requests under way are answered, unless a client takes longer than 30 s to send one; data are
@@ -330,25 +374,26 @@ struct Endpoints {
 }
 
 impl Endpoints {
-    /// The variables with which a function of this access key reaches the embedded engines.
-    fn environment(&self, access_key_id: &str) -> BTreeMap<String, String> {
-        let mut environment = credentials(access_key_id);
+    /// The variables with which an SDK reaches the engines with these credentials. `AWS_DEFAULT_REGION` is the name that
+    /// version 1 of aws-cli reads.
+    fn environment(&self, credentials: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut environment = credentials;
         environment.extend(
             [
+                ("AWS_REGION", REGION),
+                ("AWS_DEFAULT_REGION", REGION),
                 ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb),
                 ("AWS_ENDPOINT_URL_S3", &self.s3),
                 ("AWS_ENDPOINT_URL_APPCONFIGDATA", &self.appconfigdata),
             ]
-            .map(|(name, value)| (name.to_owned(), value.clone())),
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
         environment
     }
 }
 
-fn credentials(access_key_id: &str) -> BTreeMap<String, String> {
-    [("AWS_REGION", REGION), ("AWS_ACCESS_KEY_ID", access_key_id), ("AWS_SECRET_ACCESS_KEY", DEVELOPER)]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
 }
 
 /// The parameters of all templates, as a deployment without layers resolves them.
@@ -367,31 +412,45 @@ fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
     .into()
 }
 
-/// Who may do what in the embedded S3: each function what its template grants, the developer everything.
-fn principals(templates: &[FunctionTemplate]) -> Vec<Principal> {
-    let principal = |name: &str, grants| Principal {
+/// Who may call the embedded engines: each function for what its template grants, the developer for everything, and so
+/// whoever has the credentials for external engines, with which the functions then call all engines.
+fn callers(
+    templates: &[FunctionTemplate],
+    credentials: &kit::Credentials,
+    external: Option<&BTreeMap<String, String>>,
+) -> Callers {
+    let caller = |name: &str, grants| Caller {
         access_key_id: name.to_owned(),
-        secret_access_key: DEVELOPER.to_owned(),
+        secret_access_key: credentials.secret_access_key().to_owned(),
+        session_token: Some(credentials.session_token().to_owned()),
         grants,
     };
     let functions = templates.iter().map(|template| {
         let actions = template.actions.iter().map(|grant| grant.action.as_str());
-        principal(&template.name, Grants::actions(actions.filter(|action| action.starts_with("s3:"))))
+        caller(&template.name, Grants::actions(actions))
     });
-    functions.chain([principal(DEVELOPER, Grants::Everything)]).collect()
+    let given = external.and_then(|given| {
+        Some(Caller {
+            access_key_id: given.get("AWS_ACCESS_KEY_ID")?.clone(),
+            secret_access_key: given.get("AWS_SECRET_ACCESS_KEY")?.clone(),
+            session_token: given.get("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()).cloned(),
+            grants: Grants::Everything,
+        })
+    });
+    Callers::new(functions.chain([caller(DEVELOPER, Grants::Everything)]).chain(given))
 }
 
 /// Starts every function with the environment of its template.
 fn deploy(
     templates: Vec<FunctionTemplate>,
     endpoints: &Endpoints,
-    options: &Options,
+    credentials: &kit::Credentials,
+    external: Option<&BTreeMap<String, String>>,
 ) -> Result<Vec<Deployed>, CloudError> {
-    let external = options.dynamodb_endpoint.is_some() || options.s3_endpoint.is_some();
     let deploy = |template: FunctionTemplate| {
         let mut variables = template.environment.clone();
-        variables.extend(endpoints.environment(&template.name));
-        if external && let Some(given) = &options.aws_environment {
+        variables.extend(endpoints.environment(credentials.environment(&template.name)));
+        if let Some(given) = external {
             for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
                 variables.remove(name);
             }
@@ -436,23 +495,6 @@ async fn loopback() -> Result<(TcpListener, String), CloudError> {
 async fn until(mut stop: watch::Receiver<bool>) {
     // A sender that is gone stops the servers, too.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-async fn serve_router(
-    listener: TcpListener,
-    router: Router,
-    stopped: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stopped).await
-}
-
-fn serve(what: &'static str, server: impl Future<Output = io::Result<()>> + Send + 'static) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(cause = %error, "{what} has ended");
-        }
-    })
 }
 
 fn io_error(what: &'static str, source: io::Error) -> CloudError {

@@ -1,16 +1,20 @@
 //! The embedded DynamoDB: an engine on SQLite behind DynamoDB's own protocol.
 
+pub(crate) mod protocol;
+
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TimeToLiveSpecification;
-use dynoxide::{Database, server};
+use dynoxide::Database;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::kit::{self, Callers, Limits};
 use crate::template::TableTemplate;
+use protocol::Protocol;
 
 /// How often expired items are deleted.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
@@ -47,10 +51,12 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the database and serves it on `listener` until `stop` is set.
+    /// Opens the database and serves it to `callers` on `listener` until `stop` is set.
     pub(crate) fn start(
         path: &Path,
         listener: std::net::TcpListener,
+        callers: Callers,
+        limits: Limits,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Self, DynamoDbError> {
         let path = path.display().to_string();
@@ -70,11 +76,10 @@ impl Engine {
                 // A sender that is gone stops the engine, too.
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            let served = runtime.block_on(server::serve_with_shutdown(listener, database, stopped));
+            let protocol = Protocol { database, callers, deadlines: limits.deadlines };
+            let answer = move |_peer, request| protocol.clone().answer(request);
+            runtime.block_on(kit::serve("the embedded DynamoDB", listener, limits, answer, stopped));
             sweeper.abort();
-            if let Err(cause) = served {
-                tracing::error!(cause, "the embedded DynamoDB has ended");
-            }
         })?;
         Ok(Self { thread })
     }

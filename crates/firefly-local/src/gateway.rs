@@ -9,21 +9,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
-use bytes::Bytes;
 use firefly_service::{Function, Invocation, Runner, UnixSeconds};
 use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 
 use crate::jwt;
+use crate::kit::{self, BodyError, Deadlines};
 use crate::template::{Authorizer, CorsTemplate, FunctionTemplate};
 use event::EventParts;
 
 /// Largest request body (API Gateway quotas for HTTP APIs: 10 MB).
 const MAX_BODY_LENGTH: usize = 10 * 1024 * 1024;
+
+/// Largest event and largest reply of a synchronous invocation in bytes (Lambda quotas: 6 MB each; Lambda's own error
+/// names this number).
+const MAX_PAYLOAD_LENGTH: usize = 6 * 1024 * 1024 + 100;
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
@@ -34,13 +36,11 @@ pub(crate) struct Gateway {
     pub(crate) authorizer: jwt::Authorizer,
     pub(crate) cors: CorsTemplate,
     pub(crate) clock: Clock,
-    /// One permit per invocation under way; requests beyond that wait, unread.
+    pub(crate) deadlines: Deadlines,
+    /// One permit per invocation under way; whole requests beyond that wait. One process does the work of as many Lambda
+    /// instances, and its time limits are to measure the work, not the queue.
     pub(crate) slots: Semaphore,
 }
-
-/// Most invocations at a time. One process does the work of as many Lambda instances, and its time limits are to
-/// measure the work, not the queue.
-pub(crate) const SLOTS: usize = 64;
 
 /// A function behind its route.
 pub(crate) struct Deployed {
@@ -84,11 +84,7 @@ impl<F: Function> Invoke for Runner<F> {
 }
 
 /// Answers one HTTP request.
-pub(crate) async fn handle(
-    State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> Response {
+pub(crate) async fn handle(gateway: Arc<Gateway>, peer: SocketAddr, request: Request<Body>) -> Response {
     let started = Instant::now();
     let origin = request.headers().get(header::ORIGIN).cloned();
     let request_id = uuid::Uuid::new_v4().to_string();
@@ -131,12 +127,14 @@ impl Gateway {
                 }
             }
         };
+        let body = match kit::read(body, MAX_BODY_LENGTH, self.deadlines.body).await {
+            Ok(body) => body,
+            Err(BodyError::TooLong) => return too_large(),
+            Err(BodyError::Late) => return message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
+            Err(BodyError::Broken) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
+        };
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
-        let body = match read(body).await {
-            Ok(body) => body,
-            Err(response) => return response,
-        };
         let event = event::build(EventParts {
             route: &deployed.template.route,
             parts: &parts,
@@ -148,6 +146,7 @@ impl Gateway {
             now,
         });
         match event {
+            Ok(event) if event.len() > MAX_PAYLOAD_LENGTH => too_large(),
             Ok(event) => invoke(deployed, now, request_id, event).await,
             Err(event::BadRequest) => message(StatusCode::BAD_REQUEST, "Bad Request"),
         }
@@ -166,6 +165,9 @@ async fn invoke(deployed: &Deployed, now: UnixSeconds, request_id: &str, event: 
     let (function, memory_size_mb) = (&deployed.template.function_name, deployed.template.memory_mb);
     tracing::debug!(request_id, function, duration_ms, memory_size_mb, "report");
     let cause = match result {
+        Ok(Ok(Ok(payload))) if payload.len() > MAX_PAYLOAD_LENGTH => {
+            format!("its reply has {} bytes; Lambda takes {MAX_PAYLOAD_LENGTH}", payload.len())
+        }
         Ok(Ok(Ok(payload))) => match reply::parse(&payload) {
             Ok(response) => return response,
             Err(error) => error.to_string(),
@@ -179,17 +181,6 @@ async fn invoke(deployed: &Deployed, now: UnixSeconds, request_id: &str, event: 
     };
     tracing::error!(request_id, function, cause, "the function failed");
     message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-}
-
-async fn read(body: Body) -> Result<Bytes, Response> {
-    let read = Limited::new(body, MAX_BODY_LENGTH).collect().await;
-    read.map(|body| body.to_bytes()).map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
-        } else {
-            message(StatusCode::BAD_REQUEST, "Bad Request")
-        }
-    })
 }
 
 fn milliseconds(since: Instant) -> u64 {
@@ -222,6 +213,10 @@ fn unauthorized() -> Response {
     let mut response = message(StatusCode::UNAUTHORIZED, "Unauthorized");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
+}
+
+fn too_large() -> Response {
+    message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
 }
 
 /// API Gateway's own answers: `{"message": …}`.

@@ -8,13 +8,16 @@ mod appconfig;
 mod cloud;
 mod data_dir;
 mod dynamodb;
+pub mod engines_file;
+pub mod files;
 mod gateway;
 pub mod jwt;
+pub mod kit;
 pub mod object_store;
 pub mod s3;
 pub mod template;
 
-pub use cloud::{Cloud, CloudError, Data, Options, TokenIssuer};
-pub use data_dir::{DataDirError, create_private};
+pub use cloud::{Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
+pub use data_dir::{DataDirError, private_dir};
 pub use dynamodb::DynamoDbError;
 pub use gateway::Clock;

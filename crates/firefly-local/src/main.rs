@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use firefly_local::jwt::{DeveloperIssuer, Identity};
-use firefly_local::{Cloud, Data, Options, TokenIssuer, create_private};
+use firefly_local::kit::Deadlines;
+use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, engines_file, files, private_dir};
 use firefly_service::UnixSeconds;
 use firefly_service::log::{self, LogLevel};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +24,7 @@ const DEVELOPER_EMAIL: &str = "developer@firefly.local";
 
 /// Runs the whole FireFly Cloud on this machine: the HTTP API with its functions, DynamoDB, S3 and AppConfig.
 ///
-/// Everything listens on the loopback interface. Data are kept in the data directory. Ctrl-C ends it.
+/// Everything listens on the loopback interface. Data are kept in the data directory. Ctrl-C or SIGTERM ends it.
 #[derive(Parser)]
 #[command(name = "firefly-local", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -39,6 +40,9 @@ enum Command {
     Token(Token),
     /// Mints a one-time registration key at a running cloud and prints it, alone, on standard output.
     Mint(Mint),
+    /// Prints how to reach the engines of a running cloud, for a shell to evaluate: eval "$(cargo run -q -- env)". AWS's
+    /// command line and SDKs then work on its DynamoDB and S3 with every permission.
+    Env(Env),
 }
 
 #[derive(Args)]
@@ -103,6 +107,15 @@ struct Mint {
 }
 
 #[derive(Args)]
+struct Env {
+    /// URL of the running cloud; needed when several run in the data directory.
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    url: Option<String>,
+    #[command(flatten)]
+    data_dir: DataDirArg,
+}
+
+#[derive(Args)]
 struct IdentityArgs {
     /// The user's id, the claim `sub`.
     #[arg(long, default_value = DEVELOPER_SUB)]
@@ -127,6 +140,10 @@ fn main() -> ExitCode {
             println!("{token}");
         }),
         Some(Command::Mint(args)) => runtime.block_on(mint(args)),
+        Some(Command::Env(args)) => match engines_file::read(&args.data_dir.data_dir, args.url.as_deref()) {
+            Ok(text) => std::io::stdout().write_all(text.as_bytes()).map_err(Into::into),
+            Err(error) => Err(error.into()),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,6 +159,16 @@ fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
 }
 
 async fn serve(args: Serve) -> Result<(), Failure> {
+    // Whatever this process makes is its owner's alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let files = files::raise_limit();
+    if files < files::ENOUGH {
+        eprintln!(
+            "firefly-local: only {files} files may be open, so that connections wait for each other under load; \
+             `ulimit -n {}` raises the limit",
+            files::ENOUGH
+        );
+    }
     // Nothing else in the process sets a subscriber.
     let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr, args.log_level));
     let token_issuer = match (args.jwt_issuer, args.jwt_audience, args.jwt_jwks_url) {
@@ -159,20 +186,28 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         s3_endpoint: args.s3_endpoint,
         backup_bucket: args.backup_bucket,
         token_issuer,
-        aws_environment: Some(aws_environment),
+        credentials: Credentials::Own(aws_environment),
+        files,
+        deadlines: Deadlines::default(),
         clock: Arc::new(clock),
     })
     .await?;
-    // Listening begins before the cloud is said to run: from then on Ctrl-C ends it in order.
-    let mut interrupts = signal(SignalKind::interrupt())?;
+    // Listening begins before the cloud is said to run: from then on Ctrl-C and SIGTERM end it in order.
+    let (mut interrupts, mut terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut ended = async || {
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = terminations.recv() => {}
+        }
+    };
     // Whoever started it may have closed the output; that is no reason to end.
     let _ = writeln!(std::io::stdout(), "{}", next_steps(&cloud, &data_dir, args.ephemeral));
-    interrupts.recv().await;
+    ended().await;
     eprintln!("firefly-local: stopping");
     tokio::select! {
         () = cloud.stop() => {}
-        // A second Ctrl-C waits for no client that keeps a request half sent.
-        _ = interrupts.recv() => {}
+        // A second signal waits for no client that keeps a request half sent.
+        () = ended() => {}
     }
     Ok(())
 }
@@ -209,6 +244,10 @@ A developer token, for a user and for a super user:
   cargo run -q -- token{dir}
   cargo run -q -- token{dir} --group super_users
 
+The engines, for aws-cli and SDKs:
+
+  eval \"$(cargo run -q -- env{dir})\"
+
 Ctrl-C ends it."
     )
 }
@@ -237,8 +276,7 @@ async fn mint(args: Mint) -> Result<(), Failure> {
 }
 
 fn developer_token(data_dir: &Path, args: IdentityArgs) -> Result<String, Failure> {
-    create_private(data_dir)
-        .map_err(|error| format!("cannot use the data directory {}: {error}", data_dir.display()))?;
+    private_dir(data_dir)?;
     let issuer = DeveloperIssuer::open(data_dir)?;
     let identity =
         Identity { sub: args.sub, email: Some(args.email).filter(|email| !email.is_empty()), groups: args.groups };

@@ -7,26 +7,23 @@ mod checksum;
 mod listing;
 mod operations;
 
-use std::collections::{BTreeSet, HashMap};
-use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::extract::Request;
 use axum::response::Response;
+use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3Result, s3_error};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use self::operations::Operations;
+use crate::kit::{self, BodyError, Callers, Deadlines, Limits, Refusal};
 use crate::object_store::ObjectStore;
 
 /// The largest object, in bytes. S3 takes up to 5 GiB in one request; a backup is about half a MiB.
@@ -41,93 +38,37 @@ const MAX_XML_LENGTH: usize = 64 * 1024;
 /// How many KiB of request and response bodies are in memory at once; requests beyond that wait.
 const MEMORY_KIB: usize = 512 * 1024;
 
-/// Who may call, and what for: the local stand-in for a function's role and its policy.
-#[derive(Clone)]
-pub struct Principal {
-    /// Names the principal in a request's signature.
-    pub access_key_id: String,
-    /// Proves it.
-    pub secret_access_key: String,
-    /// What the principal may do, in every bucket.
-    pub grants: Grants,
-}
-
-impl std::fmt::Debug for Principal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { access_key_id, secret_access_key: _, grants } = self;
-        f.debug_struct("Principal")
-            .field("access_key_id", access_key_id)
-            .field("grants", grants)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A set of IAM actions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Grants {
-    /// All of S3.
-    Everything,
-    /// These actions and no other: names such as `s3:GetObject`, without wildcards.
-    Actions(BTreeSet<String>),
-}
-
-impl Grants {
-    /// These actions and no other: names such as `s3:GetObject`, without wildcards.
-    pub fn actions<A: Into<String>>(actions: impl IntoIterator<Item = A>) -> Self {
-        Self::Actions(actions.into_iter().map(Into::into).collect())
-    }
-
-    /// Whether the action is in the set; IAM does not look at the case.
-    #[must_use]
-    pub fn allow(&self, action: &str) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Actions(actions) => actions.iter().any(|granted| granted.eq_ignore_ascii_case(action)),
-        }
-    }
-}
-
-/// The principals by access key id.
-type Principals = Arc<HashMap<String, Principal>>;
-
-struct Secrets(Principals);
+/// The part of [`Callers`] that the signatures' library asks.
+struct Secrets(Callers);
 
 #[async_trait::async_trait]
 impl S3Auth for Secrets {
     async fn get_secret_key(&self, access_key_id: &str) -> S3Result<SecretKey> {
         match self.0.get(access_key_id) {
-            Some(principal) => Ok(principal.secret_access_key.as_str().into()),
-            None => {
-                Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
-            }
+            Some(caller) => Ok(caller.secret_access_key.as_str().into()),
+            None => Err(unknown_caller()),
         }
     }
 }
 
-/// Serves the store until `shutdown` resolves and the requests under way are answered.
-///
-/// # Errors
-/// What the listener's socket reports.
+/// Serves the store to `callers` until `until` resolves and the requests under way are answered.
 pub async fn serve(
     listener: TcpListener,
     store: Arc<ObjectStore>,
-    principals: Vec<Principal>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let principals: Principals =
-        Arc::new(principals.into_iter().map(|principal| (principal.access_key_id.clone(), principal)).collect());
+    callers: Callers,
+    limits: Limits,
+    until: impl Future<Output = ()> + Send,
+) {
     let memory = Arc::new(Semaphore::new(MEMORY_KIB));
     let (in_use, mut released) = mpsc::channel(1);
-    let mut service =
-        S3ServiceBuilder::new(Operations::new(store, in_use, Arc::clone(&principals), Arc::clone(&memory)));
-    service.set_auth(Secrets(principals));
+    let mut service = S3ServiceBuilder::new(Operations::new(store, in_use, callers.clone(), Arc::clone(&memory)));
+    service.set_auth(Secrets(callers.clone()));
     service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
-    let service = service.build();
-    let router = Router::new().fallback(move |request| answer(service.clone(), Arc::clone(&memory), request));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await?;
-    // Connections and calls outlive the last answer by a moment; the store can be opened again once they let go of it.
+    let protocol = Protocol { service: service.build(), memory, callers, deadlines: limits.deadlines };
+    let answer = move |_peer, request| protocol.clone().answer(request);
+    kit::serve("the embedded S3", listener, limits, answer, until).await;
+    // Calls outlive their connection by a moment; the store can be opened again once they let go of it.
     released.recv().await;
-    Ok(())
 }
 
 fn config() -> S3Config {
@@ -139,30 +80,58 @@ fn config() -> S3Config {
     config
 }
 
-/// Reads the whole request before it is judged, so that a client is never refused in the middle of sending.
-async fn answer(service: S3Service, memory: Arc<Semaphore>, request: Request) -> Response {
-    let refusal = match request.body().size_hint().exact() {
-        None => s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."),
-        Some(length) if length > MAX_REQUEST_LENGTH => too_large(),
-        Some(length) => {
-            let Ok(_held) = memory.acquire_many(kib(length)).await else {
-                return unavailable();
-            };
-            let (parts, body) = request.into_parts();
-            match Limited::new(body, length.try_into().unwrap_or(usize::MAX)).collect().await {
-                Ok(body) => {
-                    let request = http::Request::from_parts(parts, s3s::Body::from(body.to_bytes()));
-                    return service
-                        .call(request)
-                        .await
-                        .map_or_else(|_| unavailable(), |response| response.map(HttpBody::new));
+/// S3's protocol in front of the operations.
+#[derive(Clone)]
+struct Protocol {
+    service: S3Service,
+    memory: Arc<Semaphore>,
+    callers: Callers,
+    deadlines: Deadlines,
+}
+
+impl Protocol {
+    /// Answers one HTTP request. A caller's request is read whole before it is judged further, so that no client is
+    /// refused in the middle of sending; who is not a caller learns nothing, and has no body read.
+    async fn answer(self, request: Request) -> Response {
+        let (head, body) = request.into_parts();
+        let refusal = match self.callers.admit(&head) {
+            Err(Refusal::Foreign) => return kit::foreign(),
+            Err(Refusal::Credentials) => unknown_caller(),
+            Ok(_) => match self.read(body).await {
+                Ok((body, _held)) => {
+                    let request = http::Request::from_parts(head, s3s::Body::from(body));
+                    let answered = self.service.call(request).await;
+                    return answered.map_or_else(|_| unavailable(), |response| response.map(HttpBody::new));
                 }
-                Err(error) if error.is::<LengthLimitError>() => too_large(),
-                Err(_) => s3_error!(IncompleteBody, "The request body ended before its Content-Length."),
-            }
+                Err(refusal) => refusal,
+            },
+        };
+        refusal.to_http_response().map_or_else(|_| unavailable(), |response| response.map(HttpBody::new))
+    }
+
+    /// The body, and its share of the memory.
+    async fn read(&self, body: HttpBody) -> S3Result<(Bytes, SemaphorePermit<'_>)> {
+        let length = body.size_hint().exact();
+        let length = length
+            .ok_or_else(|| s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."))?;
+        if length > MAX_REQUEST_LENGTH {
+            return Err(too_large());
         }
-    };
-    refusal.to_http_response().map_or_else(|_| unavailable(), |response| response.map(HttpBody::new))
+        let held = self.memory.acquire_many(kib(length)).await.map_err(S3Error::internal_error)?;
+        let read = kit::read(body, length.try_into().unwrap_or(usize::MAX), self.deadlines.body).await;
+        read.map(|body| (body, held)).map_err(|error| match error {
+            BodyError::TooLong => too_large(),
+            BodyError::Late => s3_error!(
+                RequestTimeout,
+                "Your socket connection to the server was not read from or written to within the timeout period."
+            ),
+            BodyError::Broken => s3_error!(IncompleteBody, "The request body ended before its Content-Length."),
+        })
+    }
+}
+
+fn unknown_caller() -> S3Error {
+    s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
 }
 
 fn too_large() -> S3Error {

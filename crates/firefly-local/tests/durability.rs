@@ -16,9 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firefly_device::{Client, Identity, Restore, SignedHeaders, Standing, Upload};
-use process::{Local, argument, command, new_device, run, sign, token};
+use process::{Local, argument, command, data_dir, new_device, run, sign, token};
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// One device's uploads: the number of the newest one acknowledged, and of the newest one sent.
 struct Uploads {
@@ -104,7 +103,7 @@ async fn devices(cloud: &Local, token: &str, number: usize) -> Vec<Uploads> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_loses_no_acknowledged_upload() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let mut cloud = Local::start(dir.path(), &[]);
     let mut uploads = devices(&cloud, &token(dir.path(), &[]), 6).await;
     for _ in 0..3 {
@@ -119,7 +118,7 @@ async fn a_kill_loses_no_acknowledged_upload() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_in_the_middle_of_uploads_ends_well_and_loses_nothing() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let cloud = Local::start(dir.path(), &[]);
     let token = token(dir.path(), &[]);
     let uploads = devices(&cloud, &token, 4).await;
@@ -140,7 +139,7 @@ async fn ctrl_c_in_the_middle_of_uploads_ends_well_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_does_not_wait_for_connections_without_a_request() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let cloud = Local::start(dir.path(), &[]);
     let silent = connect(&cloud, "");
     let mut idle = connect(&cloud, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -151,7 +150,7 @@ async fn ctrl_c_does_not_wait_for_connections_without_a_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_ctrl_c_does_not_wait_for_requests_half_sent() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let cloud = Local::start(dir.path(), &[]);
     let token = token(dir.path(), &[]);
     let device = cloud.registered_device(&token).await;
@@ -174,7 +173,7 @@ fn connect(cloud: &Local, bytes: &str) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ephemeral_cloud_keeps_its_signing_key_and_nothing_else() {
-    let (dir, temporary) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (dir, temporary) = (data_dir(), data_dir());
     let data_dir = dir.path().join("data");
     let start = || {
         let arguments = ["--listen", "127.0.0.1:0", "--ephemeral", "--data-dir", argument(&data_dir)];
@@ -199,7 +198,7 @@ async fn an_ephemeral_cloud_keeps_its_signing_key_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_made_without_a_running_cloud_and_alone_on_standard_output() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let data_dir = dir.path().join("made/by/token");
     let arguments = ["token", "--data-dir", argument(&data_dir), "--sub", "anna", "--email", "anna@example.com"];
     let output = command(&arguments).args(["--group", "super_users", "--group", "others"]).output().unwrap();
@@ -239,7 +238,7 @@ fn assert_refused(arguments: &[&str], reasons: &[&str]) {
 
 #[test]
 fn a_port_in_use_is_said_in_one_line() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let arguments = ["--listen", &address, "--data-dir", argument(dir.path())];
@@ -250,7 +249,7 @@ fn a_port_in_use_is_said_in_one_line() {
 
 #[test]
 fn a_second_cloud_in_a_data_directory_is_refused_in_one_line() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let first = Local::start(dir.path(), &[]);
     let arguments = ["--listen", "127.0.0.1:0", "--data-dir", argument(dir.path())];
     assert_refused(&arguments, &["in use", argument(dir.path()), "--data-dir"]);
@@ -263,7 +262,7 @@ fn a_second_cloud_in_a_data_directory_is_refused_in_one_line() {
 
 #[test]
 fn a_broken_data_directory_is_said_in_one_line_that_names_what_is_broken() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let whole = dir.path().join("whole");
     assert_eq!(Local::start(&whole, &[]).interrupt().status.code(), Some(0));
     let refused = |path: &Path, reason: &str| {
@@ -302,7 +301,7 @@ fn a_broken_data_directory_is_said_in_one_line_that_names_what_is_broken() {
 
 #[test]
 fn an_unusable_token_issuer_is_said_in_one_line() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let answering = |answer: &'static str| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -338,7 +337,7 @@ fn an_unusable_token_issuer_is_said_in_one_line() {
 
 #[test]
 fn external_engines_without_credentials_are_said_in_one_line() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let engines = ["--dynamodb-endpoint", "http://127.0.0.1:1", "--s3-endpoint", "http://127.0.0.1:1"];
     let arguments = ["--listen", "127.0.0.1:0", "--data-dir", argument(dir.path())];
     assert_refused(&[&arguments[..], &engines].concat(), &["AWS_", "external engines need region and credentials"]);
@@ -368,7 +367,7 @@ fn arguments_that_mean_nothing_are_a_matter_of_usage() {
 
 #[test]
 fn a_mint_without_a_running_cloud_is_said_in_one_line() {
-    let dir = TempDir::new().unwrap();
+    let dir = data_dir();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}");
     let arguments = ["mint", "--url", &url, "--data-dir", argument(dir.path())];

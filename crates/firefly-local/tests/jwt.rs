@@ -294,11 +294,29 @@ fn a_broken_key_file_is_named_and_left_alone() {
     let whole = Issuer::new().pem();
     for bytes in [b"".as_slice(), b"garbage", b"\xff\xfe", &whole.as_bytes()[..whole.len() / 2]] {
         fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let error = DeveloperIssuer::open(dir.path()).unwrap_err();
         assert!(matches!(&error, SigningKeyError::Broken { path: named, .. } if *named == path), "{error}");
         assert!(error.to_string().starts_with(path.to_str().unwrap()), "{error}");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
+}
+
+#[test]
+fn a_key_file_that_others_may_read_is_refused_and_left_alone() {
+    let dir = TempDir::new().unwrap();
+    DeveloperIssuer::open(dir.path()).unwrap();
+    let path = dir.path().join(KEY_FILE);
+    let key = fs::read(&path).unwrap();
+    for mode in [0o644, 0o640, 0o604, 0o620, 0o602, 0o610] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = DeveloperIssuer::open(dir.path()).unwrap_err();
+        assert!(matches!(error, SigningKeyError::Exposed { mode: found, .. } if found == mode), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), key);
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(DeveloperIssuer::open(dir.path()).is_ok());
 }
 
 fn files_in(dir: &Path) -> Vec<String> {

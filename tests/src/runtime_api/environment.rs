@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use firefly_local::Cloud;
 use firefly_local::template::{FUNCTIONS, FunctionTemplate};
 
 use crate::TestCloud;
@@ -24,17 +23,8 @@ impl TestCloud {
     /// The environment of a function that works on this cloud's engines: what its template says, and region,
     /// credentials and endpoints. Its credentials are good for what the template's role allows.
     pub fn environment_of(&self, template: &FunctionTemplate) -> BTreeMap<String, String> {
-        let (dynamodb, s3) = self.endpoints();
         let mut environment = template.environment.clone();
-        environment.extend(Cloud::developer_environment());
-        environment.extend(
-            [
-                ("AWS_ACCESS_KEY_ID", template.name.as_str()),
-                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
-                ("AWS_ENDPOINT_URL_S3", s3),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
+        environment.extend(self.environment_as(&template.name));
         environment
     }
 }

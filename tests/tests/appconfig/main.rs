@@ -4,8 +4,10 @@
 
 mod extension;
 
+use std::fs::Permissions;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -71,7 +73,8 @@ impl Logs {
 
 /// A data directory with a signing key, for the configurations of one test.
 fn data_dir() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let owner_only = Permissions::from_mode(0o700);
+    let dir = tempfile::Builder::new().permissions(owner_only).tempdir().unwrap();
     // Making a key takes long; where there is none to copy, one is made.
     let key = "jwt-signing-key.pem";
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-signing-key").join(key);

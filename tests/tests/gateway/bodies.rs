@@ -21,12 +21,24 @@ async fn more_than_10_mb_is_413_whoever_asks() {
         let answer = cloud.request(method, path, &headers, Some(&too_large)).await;
         assert_eq!(assert_message(path, &answer, 413), "Request Entity Too Large", "{path}");
     }
-    // Up to there the functions judge.
-    let answer = cloud.upload(&device, &too_large[..LIMIT]).await;
-    assert_failure("10 MB", &answer, 413, "envelope_too_large");
+}
+
+/// Lambda takes events of 6,291,556 bytes; a body that is not text is in them in Base64.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_makes_an_event_too_large_for_lambda_is_413() {
+    let cloud = TestCloud::start().await;
+    let device = cloud.registered_device().await;
+    let body = vec![b'x'; 4_720_000];
     let key = [("X-Registration-Key", "ABC123")];
-    let answer = cloud.request("POST", "/devices/register", &key, Some(&too_large[..LIMIT])).await;
-    assert_failure("10 MB", &answer, 413, "body_too_large");
+    let answer = cloud.upload(&device, &body).await;
+    assert_eq!(assert_message("an upload", &answer, 413), "Request Entity Too Large");
+    let answer = cloud.request("POST", "/devices/register", &key, Some(&body)).await;
+    assert_eq!(assert_message("a registration", &answer, 413), "Request Entity Too Large");
+    // Up to there the functions judge.
+    let answer = cloud.upload(&device, &body[..4_700_000]).await;
+    assert_failure("an upload", &answer, 413, "envelope_too_large");
+    let answer = cloud.request("POST", "/devices/register", &key, Some(&body[..4_700_000])).await;
+    assert_failure("a registration", &answer, 413, "body_too_large");
 }
 
 /// A body where none is expected changes nothing.

@@ -16,7 +16,7 @@ async fn a_body_may_have_16_kib() {
     let cloud = TestCloud::start().await;
     assert_eq!(MAX_BODY_LENGTH, 16 * 1_024);
     let (device, key) = (new_device(), cloud.mint().await);
-    for length in [MAX_BODY_LENGTH + 1, MAX_BODY_LENGTH * 2, 5_000_000] {
+    for length in [MAX_BODY_LENGTH + 1, MAX_BODY_LENGTH * 2, 4_000_000] {
         let body = Body::of(&device).padded_to(length).bytes();
         assert_eq!(body.len(), length);
         assert_failure("too large", &register(&cloud, key.as_str(), &body).await, 413, "body_too_large");

@@ -195,3 +195,16 @@ fn a_token_in_the_environment_is_not_shown() {
         .unwrap();
     assert!(!text(&output.stdout).contains("secret-token"));
 }
+
+#[test]
+fn a_fleet_with_more_connections_than_files_is_refused_in_one_line() {
+    let fleet = "fleet --url http://127.0.0.1:9 --token t --devices 300 --concurrency 300";
+    let script = format!(r#"ulimit -n 256 && exec "$0" {fleet}"#);
+    let output = Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_firefly-device")]).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{stderr}");
+    assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
+    for part in ["300 connections", "332 open files", "256", "--concurrency 224", "ulimit -n 332"] {
+        assert!(stderr.contains(part), "{part} is not in {stderr}");
+    }
+}

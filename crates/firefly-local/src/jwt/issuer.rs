@@ -1,8 +1,8 @@
 //! The developer issuer: who signs in on a machine without Cognito.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -15,6 +15,8 @@ use rsa::traits::PublicKeyParts as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::data_dir::OTHERS;
 
 /// `iss` of the issuer's tokens. It does not depend on any address, so that a token is good for every local cloud
 /// that shares the signing key.
@@ -39,6 +41,14 @@ pub enum SigningKeyError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Other users of the machine may read or replace the file.
+    #[error("others may have read {} (mode {mode:03o}); remove it to have a new key made", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// The file system refused.
     #[error("{}: {source}", path.display())]
@@ -112,6 +122,10 @@ impl DeveloperIssuer {
         if !path.try_exists().map_err(SigningKeyError::io(&path))? {
             make_key(data_dir, &path)?;
         }
+        let mode = fs::metadata(&path).map_err(SigningKeyError::io(&path))?.permissions().mode() & 0o777;
+        if mode & OTHERS != 0 {
+            return Err(SigningKeyError::Exposed { path, mode });
+        }
         let pem = fs::read_to_string(&path).map_err(SigningKeyError::io(&path));
         let pem = pem.map_err(|error| match error {
             SigningKeyError::Io { path, source } if source.kind() == io::ErrorKind::InvalidData => {
@@ -171,7 +185,8 @@ fn make_key(data_dir: &Path, path: &Path) -> Result<(), SigningKeyError> {
     let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, KEY_BITS).map_err(|error| crypto(&error))?;
     let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| crypto(&error))?;
 
-    fs::create_dir_all(data_dir).map_err(SigningKeyError::io(data_dir))?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    made.map_err(SigningKeyError::io(data_dir))?;
     let temporary = data_dir.join(format!("{KEY_FILE}.{:016x}.tmp", rand::random::<u64>()));
     let linked = write_private(&temporary, pem.as_bytes()).and_then(|()| fs::hard_link(&temporary, path));
     let removed = fs::remove_file(&temporary);

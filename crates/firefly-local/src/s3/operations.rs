@@ -17,7 +17,8 @@ use s3s::dto::{
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::{Grants, MAX_OBJECT_LENGTH, Principals, checksum, kib, listing, too_large};
+use super::{MAX_OBJECT_LENGTH, checksum, kib, listing, too_large};
+use crate::kit::{Callers, Grants};
 use crate::object_store::{Content, Found, NewObject, ObjectStore, Precondition, StoreError, Version};
 
 /// How many threads wait for the file system at once.
@@ -34,7 +35,7 @@ pub(super) struct Operations {
     store: Arc<ObjectStore>,
     /// Dropped after the store.
     in_use: mpsc::Sender<Infallible>,
-    principals: Principals,
+    callers: Callers,
     /// KiB of bodies that may still be held in memory.
     memory: Arc<Semaphore>,
     files: Semaphore,
@@ -45,17 +46,17 @@ impl Operations {
     pub(super) fn new(
         store: Arc<ObjectStore>,
         in_use: mpsc::Sender<Infallible>,
-        principals: Principals,
+        callers: Callers,
         memory: Arc<Semaphore>,
     ) -> Self {
-        Self { store, in_use, principals, memory, files: Semaphore::new(CONCURRENT_FILE_OPERATIONS) }
+        Self { store, in_use, callers, memory, files: Semaphore::new(CONCURRENT_FILE_OPERATIONS) }
     }
 
     /// The grants of whoever signed the request, which include `action`.
     fn authorize(&self, credentials: Option<&Credentials>, action: &str) -> S3Result<&Grants> {
-        let principal = credentials.and_then(|credentials| self.principals.get(&credentials.access_key));
-        match principal {
-            Some(principal) if principal.grants.allow(action) => Ok(&principal.grants),
+        let caller = credentials.and_then(|credentials| self.callers.get(&credentials.access_key));
+        match caller {
+            Some(caller) if caller.grants.allow(action) => Ok(&caller.grants),
             _ => Err(access_denied()),
         }
     }

@@ -1,6 +1,8 @@
 //! The binary as a process of its own.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -10,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use firefly_core::registration::RegistrationKey;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_service::UnixSeconds;
+use tempfile::TempDir;
 
 /// What the line on standard output begins with that tells the URL.
 const READY: &str = "FireFly Cloud answers at ";
@@ -29,6 +32,11 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 /// Runs the binary to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
+}
+
+/// A data directory that its owner alone may enter.
+pub(crate) fn data_dir() -> TempDir {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
 /// The text of an argument.
@@ -94,9 +102,19 @@ impl Local {
         self.interrupt()
     }
 
+    /// Ends it as `kill` and service managers do.
+    pub(crate) fn terminate(self) -> Ended {
+        self.signal("-TERM");
+        self.ended()
+    }
+
     fn press_ctrl_c(&self) {
+        self.signal("-INT");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     /// Ends it as `kill -9` does.

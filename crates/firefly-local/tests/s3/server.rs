@@ -17,8 +17,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use firefly_local::kit::{Caller, Callers, Deadlines, Grants, Limits};
 use firefly_local::object_store::ObjectStore;
-use firefly_local::s3::{Grants, Principal, serve};
+use firefly_local::s3::serve;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -29,36 +30,38 @@ pub(crate) const BUCKET: &str = "backups";
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
-    done: JoinHandle<std::io::Result<()>>,
+    done: JoinHandle<()>,
 }
 
 impl Server {
     pub(crate) async fn start(dir: &Path) -> Self {
         let store = ObjectStore::open(dir).unwrap();
         store.create_bucket(BUCKET).unwrap();
-        let principal = |name: &str, grants| Principal {
+        let caller = |name: &str, grants| Caller {
             access_key_id: name.to_owned(),
             secret_access_key: format!("secret of {name}"),
+            session_token: None,
             grants,
         };
-        let principals = vec![
-            principal("all", Grants::Everything),
-            principal("reader", Grants::actions(["s3:GetObject"])),
-            principal("lister", Grants::actions(["s3:GetObject", "s3:ListBucket"])),
-            principal("writer", Grants::actions(["s3:PutObject"])),
-            principal("deleter", Grants::actions(["s3:DeleteObject"])),
-        ];
+        let callers = Callers::new([
+            caller("all", Grants::Everything),
+            caller("reader", Grants::actions(["s3:GetObject"])),
+            caller("lister", Grants::actions(["s3:GetObject", "s3:ListBucket"])),
+            caller("writer", Grants::actions(["s3:PutObject"])),
+            caller("deleter", Grants::actions(["s3:DeleteObject"])),
+        ]);
+        let limits = Limits { deadlines: Deadlines::default(), connections: 10_000, kept_alive: 10_000 };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let done = tokio::spawn(serve(listener, Arc::new(store), principals, shutdown));
+        let done = tokio::spawn(serve(listener, Arc::new(store), callers, limits, shutdown));
         Self { address, stop, done }
     }
 
     pub(crate) async fn stop(self) {
         drop(self.stop);
-        self.done.await.unwrap().unwrap();
+        self.done.await.unwrap();
     }
 
     pub(crate) fn client(&self, name: &str) -> Client {

@@ -1,0 +1,54 @@
+//! How many files the process may open, and what that allows.
+//!
+//! A connection is a file, and a function's call to an emulator is two: both ends are in this process.
+
+use crate::kit::{Deadlines, Limits};
+
+/// The most files that are asked for: as many as serve some ten thousand controllers at once.
+const WANTED: u64 = 65_536;
+/// Files that do not depend on the load: the database, locks, listeners, standard streams, the runtimes' own.
+const BASE: u64 = 64;
+/// Files of one invocation: both ends of two connections to DynamoDB and of one to S3, an object, one to spare.
+const PER_INVOCATION: u64 = 8;
+/// Most invocations at a time.
+const MOST_INVOCATIONS: u64 = 64;
+/// The fewest files with which no connection has to wait for another but at a load that no machine serves.
+pub const ENOUGH: u64 = 4_096;
+
+/// Raises the soft limit of open files as far as the hard one and the system allow, and returns it.
+#[must_use]
+pub fn raise_limit() -> u64 {
+    // Where it cannot be raised or asked for, connections that find no file are said when it happens.
+    rlimit::increase_nofile_limit(WANTED).unwrap_or(ENOUGH)
+}
+
+/// How the files are shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Invocations at a time.
+    pub(crate) invocations: usize,
+    /// The gateway's connections.
+    pub(crate) gateway: Limits,
+    /// Each emulator's connections. Their number follows from that of the invocations and must not be limited: an
+    /// invocation would wait for itself. Idle ones of the functions' clients are kept only as far as files allow.
+    pub(crate) emulator: Limits,
+}
+
+impl Shares {
+    /// The shares of so many files.
+    pub(crate) fn of(files: u64, deadlines: Deadlines) -> Self {
+        let free = files.saturating_sub(BASE);
+        let invocations = (free / 2 / PER_INVOCATION).clamp(4, MOST_INVOCATIONS);
+        let connections = free.saturating_sub(invocations * PER_INVOCATION).max(4);
+        let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        Self {
+            invocations: number(invocations),
+            gateway: Limits { deadlines, connections: number(connections), kept_alive: number(connections / 2) },
+            emulator: Limits {
+                deadlines,
+                connections: number(files),
+                kept_alive: number(if files >= ENOUGH { files } else { invocations }),
+            },
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The body of a request, read whole.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+/// Why there is no whole body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than allowed.
+    #[error("the body is too long")]
+    TooLong,
+    /// It did not arrive in time.
+    #[error("the body did not arrive in time")]
+    Late,
+    /// The connection ended before it, or its encoding is broken.
+    #[error("the body is cut short or malformed")]
+    Broken,
+}
+
+/// Reads a body of at most `limit` bytes that arrives within `deadline`.
+///
+/// # Errors
+/// [`BodyError`]. The connection is of no use for another request then; the listener closes it after the answer.
+pub async fn read(body: Body, limit: usize, deadline: Duration) -> Result<Bytes, BodyError> {
+    let read = tokio::time::timeout(deadline, Limited::new(body, limit).collect()).await;
+    read.map_err(|_| BodyError::Late)?.map(|body| body.to_bytes()).map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() { BodyError::TooLong } else { BodyError::Broken }
+    })
+}

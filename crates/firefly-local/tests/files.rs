@@ -1,0 +1,57 @@
+//! Few open files slow the cloud down and lose nothing.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+#[expect(dead_code, reason = "shared with other tests, which use the rest")]
+mod process;
+
+use std::num::NonZeroUsize;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use firefly_device::fleet::{self, Plan};
+use firefly_service::UnixSeconds;
+use process::{Local, argument, data_dir, token};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+fn now() -> UnixSeconds {
+    UnixSeconds::new(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs())
+}
+
+/// Starts the binary with these limits of open files, as a shell's `ulimit` sets them.
+fn start(dir: &std::path::Path, limits: &str) -> Local {
+    let script = format!(r#"{limits} && exec "$0" --listen 127.0.0.1:0 --data-dir "$1""#);
+    Local::spawn(Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_firefly-local"), argument(dir)]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_of_300_connections_loses_nothing_with_256_files() {
+    let dir = data_dir();
+    let cloud = start(dir.path(), "ulimit -n 256");
+    let plan = Plan {
+        devices: 300,
+        product_hex: "0xFF010001".parse().unwrap(),
+        token: token(dir.path(), &[]),
+        uploads: 2,
+        size: 2_000,
+        rate: None,
+        concurrency: NonZeroUsize::new(300).unwrap(),
+        verify: true,
+    };
+    let report = fleet::run(cloud.client(), &plan, now, &mut StdRng::seed_from_u64(1), |_, _, _| {}).await;
+    assert_eq!(report.failed(), 0, "{report}");
+    let ended = cloud.interrupt();
+    assert_eq!(ended.status.code(), Some(0));
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    let lines: Vec<_> = stderr.lines().collect();
+    assert!(matches!(lines[..], [said, "firefly-local: stopping"] if said.contains("only 256 files")), "{stderr}");
+}
+
+#[test]
+fn a_soft_limit_is_raised_without_a_word() {
+    let dir = data_dir();
+    let ended = start(dir.path(), "ulimit -S -n 256").interrupt();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "firefly-local: stopping\n");
+}

@@ -1,0 +1,209 @@
+//! The data directory and the engines' credentials belong to one user of the machine.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+#[expect(dead_code, reason = "shared with other tests, which use the rest")]
+mod process;
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use process::{Local, argument, command, data_dir, run, token};
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Every file and directory below `dir`.
+fn below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(below(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+/// The file of a running cloud in this directory.
+fn engines_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = below(dir);
+    files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("engines-")));
+    files
+}
+
+/// What `firefly-local env` prints, as a shell understands it.
+fn env(dir: &Path, further: &[&str]) -> BTreeMap<String, String> {
+    let printed = run(&[&["env", "--data-dir", argument(dir)], further].concat());
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let script = format!("{}\nenv -0", String::from_utf8(printed.stdout).unwrap());
+    let evaluated = Command::new("sh").args(["-c", &script]).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert!(evaluated.status.success());
+    let text = String::from_utf8(evaluated.stdout).unwrap();
+    let variables = text.split('\0').filter_map(|line| line.split_once('='));
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The tables that a client with these variables sees.
+async fn tables(variables: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
+    let credentials = Credentials::new(
+        &variables["AWS_ACCESS_KEY_ID"],
+        &variables["AWS_SECRET_ACCESS_KEY"],
+        Some(variables["AWS_SESSION_TOKEN"].clone()),
+        None,
+        "test",
+    );
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(variables["AWS_REGION"].clone()))
+        .endpoint_url(&variables["AWS_ENDPOINT_URL_DYNAMODB"])
+        .credentials_provider(credentials)
+        .http_client(aws_smithy_http_client::Builder::new().build_http());
+    let listed = aws_sdk_dynamodb::Client::from_conf(config.build()).list_tables().send().await;
+    listed.map(|listed| listed.table_names.unwrap_or_default()).map_err(|error| format!("{error:?}"))
+}
+
+/// Asserts that a command ends with exit code 1 and one line on standard error that says all this.
+#[track_caller]
+fn assert_refused(arguments: &[&str], reasons: &[&str]) {
+    let output = run(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{arguments:?}: {stderr}");
+    assert!(stderr.ends_with('\n') && stderr.matches('\n').count() == 1, "{arguments:?}: {stderr}");
+    for reason in reasons {
+        assert!(stderr.contains(reason), "{arguments:?}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn the_printed_environment_reaches_the_engines_of_this_run_alone() {
+    let dir = data_dir();
+    let cloud = Local::start(dir.path(), &[]);
+    let files = engines_files(dir.path());
+    assert_eq!(files.len(), 1);
+    assert_eq!(mode(&files[0]), 0o600);
+    let first = env(dir.path(), &[]);
+    assert_eq!(first["FIREFLY_URL"], cloud.url());
+    assert_eq!((&*first["AWS_REGION"], &*first["AWS_DEFAULT_REGION"]), ("us-east-1", "us-east-1"));
+    assert_eq!(tables(&first).await.unwrap(), ["firefly-devices", "firefly-registration-keys"]);
+    assert!(cloud.interrupt().status.success());
+    assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new());
+
+    let cloud = Local::start(dir.path(), &[]);
+    let second = env(dir.path(), &[]);
+    for secret in ["AWS_SESSION_TOKEN", "AWS_SECRET_ACCESS_KEY"] {
+        assert_ne!(first[secret], second[secret]);
+    }
+    assert_eq!(tables(&second).await.unwrap().len(), 2);
+    let mut stale = first;
+    stale.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), second["AWS_ENDPOINT_URL_DYNAMODB"].clone());
+    assert!(tables(&stale).await.unwrap_err().contains("UnrecognizedClientException"));
+    drop(cloud);
+}
+
+#[test]
+fn an_environment_that_cannot_be_told_is_refused_in_one_line() {
+    let dir = data_dir();
+    let arguments = ["env", "--data-dir", argument(dir.path())];
+    assert_refused(&arguments, &["no local cloud runs in", argument(dir.path()), "--data-dir"]);
+    assert_refused(&["env", "--data-dir", argument(&dir.path().join("absent"))], &["no local cloud runs in"]);
+    // What a killed process leaves is of no use, and goes.
+    drop(Local::start(dir.path(), &[]).kill());
+    assert_eq!(engines_files(dir.path()).len(), 1);
+    assert_refused(&arguments, &["no local cloud runs in"]);
+    assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new());
+    // Two clouds share the directory: one keeps no data.
+    let durable = Local::start(dir.path(), &[]);
+    let ephemeral = Local::start(dir.path(), &["--ephemeral"]);
+    assert_refused(&arguments, &["several local clouds", "--url", durable.url(), ephemeral.url()]);
+    for cloud in [&durable, &ephemeral] {
+        assert_eq!(env(dir.path(), &["--url", cloud.url()])["FIREFLY_URL"], cloud.url());
+    }
+    let elsewhere = [&arguments[..], &["--url", "http://127.0.0.1:9"]].concat();
+    assert_refused(&elsewhere, &["http://127.0.0.1:9", durable.url(), ephemeral.url()]);
+}
+
+#[test]
+fn a_data_directory_that_others_may_enter_is_refused() {
+    let dir = data_dir();
+    let shared = dir.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    for bits in [0o755, 0o750, 0o705, 0o711, 0o701, 0o710, 0o777] {
+        fs::set_permissions(&shared, Permissions::from_mode(bits)).unwrap();
+        let says = format!("(mode {bits:o})");
+        let reasons = [argument(&shared), &says, "chmod 700"];
+        assert_refused(&["--listen", "127.0.0.1:0", "--data-dir", argument(&shared)], &reasons);
+        assert_refused(&["--listen", "127.0.0.1:0", "--ephemeral", "--data-dir", argument(&shared)], &reasons);
+        assert_refused(&["token", "--data-dir", argument(&shared)], &reasons);
+        assert_eq!(fs::read_dir(&shared).unwrap().count(), 0);
+        assert_eq!(mode(&shared), bits);
+    }
+    fs::set_permissions(&shared, Permissions::from_mode(0o700)).unwrap();
+    assert!(Local::start(&shared, &[]).interrupt().status.success());
+}
+
+#[test]
+fn a_signing_key_that_others_may_read_is_refused() {
+    let dir = data_dir();
+    token(dir.path(), &[]);
+    let key = dir.path().join("jwt-signing-key.pem");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let reasons = [argument(&key), "(mode 644)", "remove it"];
+    assert_refused(&["--listen", "127.0.0.1:0", "--data-dir", argument(dir.path())], &reasons);
+    assert_refused(&["token", "--data-dir", argument(dir.path())], &reasons);
+}
+
+#[tokio::test]
+async fn whatever_is_made_is_the_owners_alone() {
+    let dir = data_dir();
+    let data_dir = dir.path().join("made");
+    // A shell's usual mask would let everybody read.
+    let script = r#"umask 000; exec "$0" "$@""#;
+    let start = || {
+        let binary = env!("CARGO_BIN_EXE_firefly-local");
+        let mut command = Command::new("sh");
+        Local::spawn(command.args(["-c", script, binary, "--listen", "127.0.0.1:0", "--data-dir", argument(&data_dir)]))
+    };
+    let cloud = start();
+    let device = cloud.registered_device(&token(&data_dir, &[])).await;
+    let envelope = device.seal(b"configuration", &[0; 12]).unwrap();
+    cloud.client().upload(&process::sign(&device), &envelope, None).await.unwrap();
+    let made = below(&data_dir);
+    assert!(made.len() > 8, "{made:?}");
+    for path in made.iter().chain([&data_dir]) {
+        assert_eq!(mode(path), if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+    assert!(cloud.interrupt().status.success());
+
+    // What an earlier run made more widely is closed.
+    for name in ["dynamodb.sqlite", "lock", "s3"] {
+        fs::set_permissions(data_dir.join(name), Permissions::from_mode(0o755)).unwrap();
+    }
+    let cloud = start();
+    for name in ["dynamodb.sqlite", "lock", "s3"] {
+        assert_eq!(mode(&data_dir.join(name)) & 0o077, 0, "{name}");
+    }
+    drop(cloud);
+}
+
+#[test]
+fn a_termination_ends_an_ephemeral_cloud_as_ctrl_c_does() {
+    let (dir, temporary) = (data_dir(), data_dir());
+    let arguments = ["--listen", "127.0.0.1:0", "--ephemeral", "--data-dir", argument(dir.path())];
+    let mut command = command(&arguments);
+    let cloud = Local::spawn(command.env("TMPDIR", temporary.path()));
+    let kept = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(mode(&kept[0]), 0o700);
+    let ended = cloud.terminate();
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "firefly-local: stopping\n");
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+    assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new());
+}
