@@ -1,6 +1,7 @@
 """live.py COMMAND…: runs the integration test COMMAND against the stacks deployed in this account and region.
 
-Makes a user, and removes it and the rows of the devices that the test names, however the test ends.
+Makes a user, and removes it and the rows of the devices that the test names, however the test ends. Before that
+target/ci/firefly-deploy, which .ci/build makes, refuses an account that does not hold the environment FIREFLY_ENVIRONMENT.
 """
 
 import os
@@ -16,6 +17,7 @@ import boto3
 # One name, so that a user left behind when the machine died is removed by the next run.
 USER = "firefly-integration-test@example.com"
 TABLE = "firefly-devices"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def outputs(stack):
@@ -58,6 +60,9 @@ def remove_devices(named):
 def main():
     # A cancelled job is told so by a signal; what is made is removed all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("live.py: terminated"))
+    checked = subprocess.run([ROOT / "target/ci/firefly-deploy", "check-environment"], check=False).returncode
+    if checked != 0:
+        return checked
     url = outputs("firefly-api-gateway")["ApiUrl"]
     pool, client = (outputs("firefly-cognito")[name] for name in ("UserPoolId", "UserPoolClientId"))
     cognito = boto3.client("cognito-idp")

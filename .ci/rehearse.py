@@ -1,7 +1,8 @@
 """rehearse.py FOLDER: what is deployed, as far as moto (an imitation of AWS) goes.
 
 FOLDER holds the templates as CloudFormation gets them, from translate.py. The function and data stacks are made, changed
-and deleted; stacks are deployed as the workflows deploy them; the root template is built and packaged; and the
+and deleted; the bootstrap stack is made, and other environments than its own are refused; stacks are deployed as the
+workflows deploy them; the root template is built and packaged; and the
 integration test runs against the local cloud on moto's Cognito, DynamoDB and S3. Needs target/debug/firefly-local and
 what `.ci/build firefly-deploy live` makes. moto does not know the routes of an HTTP API, alarms, TTL, point-in-time
 recovery or imports.
@@ -25,6 +26,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
+ENVIRONMENT = "production"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/firefly-cloudformation"
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -164,13 +166,15 @@ def rehearse_data(templates):
     s3.head_bucket(Bucket=bucket)
 
 
-def deploy(stack, path=os.environ["PATH"], **variables):
+def run(*command, **variables):
+    """A command of a workflow, with the variables that it has there."""
+    environment = os.environ | {"FIREFLY_ENVIRONMENT": ENVIRONMENT, "AWS_CLOUDFORMATION_ROLE_ARN": ROLE} | variables
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def deploy(stack, **variables):
     """What the workflow does: firefly-deploy's parameters, then SAM with samconfig.toml."""
-    environment = os.environ | {"PATH": path, "ARTIFACT_BUCKET": "artifacts", "AWS_CLOUDFORMATION_ROLE_ARN": ROLE}
-    environment |= variables | {"DEPLOY_RETRY_SECONDS": "0"}
-    return subprocess.run(
-        [ROOT / ".ci/deploy", stack], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return run(ROOT / ".ci/deploy", stack, **{"ARTIFACT_BUCKET": "artifacts", "DEPLOY_RETRY_SECONDS": "0"} | variables)
 
 
 def succeeds(done):
@@ -192,6 +196,39 @@ def stand_in(name, **outputs):
     stack = Stack(name, {"Resources": nothing, "Outputs": outputs})
     stack.delete()
     stack.create()
+
+
+def refused(reason, **variables):
+    """What every workflow does is refused in one line, before anything of the account is touched."""
+    for command in (
+        [ROOT / ".ci/deploy", "cognito"],
+        [ROOT / "target/ci/firefly-deploy", "data", "dynamodb-devices"],
+        [ROOT / "target/ci/firefly-deploy", "data", "dynamodb-devices", "--dry-run"],
+        [ROOT / "target/ci/firefly-deploy", "delete", "cognito"],
+        [sys.executable, ROOT / ".ci/live.py", "echo", "the test was run"],
+    ):
+        done = run(*command, ARTIFACT_BUCKET="artifacts", **variables)
+        expect(f"{command}: exit status", done.returncode, 1)
+        expect(f"{command} says {reason!r} in one line: {done.stdout}", done.stdout.count("\n"), 1)
+        expect(f"{command} says {reason!r}: {done.stdout}", reason in done.stdout, True)
+
+
+def rehearse_environment(template):
+    """One account holds one environment: the one that the bootstrap stack names, in the region of that stack."""
+    cloudformation = boto3.client("cloudformation")
+    again = "with Environment=NAME"
+    refused(again)
+    stand_in("firefly-bootstrap", DeployRoleArn="of an old bootstrap")
+    refused(again)
+    cloudformation.delete_stack(StackName="firefly-bootstrap")
+    bootstrap = Stack("firefly-bootstrap", template)
+    made = bootstrap.create(Environment=ENVIRONMENT, OidcSubjects=f"repo:OWNER/FORK:environment:{ENVIRONMENT}")
+    expect("firefly-bootstrap: the environment", made["Environment"], ENVIRONMENT)
+    refused('holds the environment "production" in eu-central-1, not "staging"', FIREFLY_ENVIRONMENT="staging")
+    refused("FIREFLY_ENVIRONMENT is not set", FIREFLY_ENVIRONMENT="")
+    refused(again, AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")
+    expect("stacks", [stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]], ["firefly-bootstrap"])
+    expect("check-environment", succeeds(run(ROOT / "target/ci/firefly-deploy", "check-environment")), "")
 
 
 def rehearse_deploys():
@@ -244,7 +281,7 @@ def rehearse_conflicts():
             works = f"[ $(wc -c <{count}) -ge {until} ]"
             sam.write_text(f"#!/bin/sh\nprintf x >>{count}\n{works} || {{ echo {says}; exit 1; }}\n")
             sam.chmod(0o755)
-            done = deploy("cognito", path=f"{folder}:{os.environ['PATH']}")
+            done = deploy("cognito", PATH=f"{folder}:{os.environ['PATH']}")
             expect(f"{says}: exit status", done.returncode, status)
             expect(f"{says}: runs of SAM", len(count.read_text()), runs)
 
@@ -318,9 +355,9 @@ def rehearse_integration_test(url, pool, client):
             stand_in("firefly-cognito", UserPoolId=pool, UserPoolClientId=client)
             stand_in("firefly-api-gateway", ApiUrl=address)
             for test, status in ((["false"], 1), ([ROOT / "target/ci/live", "--nocapture"], 0)):
-                done = subprocess.run([sys.executable, ROOT / ".ci/live.py", *test], capture_output=True, text=True)
+                done = run(sys.executable, ROOT / ".ci/live.py", *test)
                 if done.returncode != status or "SKIPPED" in done.stdout:
-                    sys.exit(f"{test}: exit status {done.returncode}; see {log}\n{done.stdout}{done.stderr}")
+                    sys.exit(f"{test}: exit status {done.returncode}; see {log}\n{done.stdout}")
                 expect("users left", boto3.client("cognito-idp").list_users(UserPoolId=pool)["Users"], [])
                 expect("rows left", boto3.client("dynamodb").scan(TableName="firefly-devices")["Items"], [])
         finally:
@@ -342,6 +379,8 @@ def main():
         print(f"{rehearse_functions(templates)} function stacks made, changed and deleted")
         rehearse_data(templates)
         print("data stacks made, changed and deleted; their data stayed")
+        rehearse_environment(templates["stacks-bootstrap"])
+        print("other environments, other regions and old bootstraps refused")
         rehearse_deploys()
         rehearse_conflicts()
         print("stacks deployed by .ci/deploy")

@@ -10,6 +10,8 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::environment::{self, ConnectError, EnvironmentName};
+
 /// Longest wait for a TCP and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for one try of a call.
@@ -154,6 +156,8 @@ impl Waits {
 
 /// How an account is worked with.
 pub struct Options {
+    /// The environment to work on, which must be the one that the account holds.
+    pub environment: EnvironmentName,
     /// The role CloudFormation works with; none means the caller's own permissions, or the stack's earlier role.
     pub role_arn: Option<String>,
     /// The limits of every wait.
@@ -166,7 +170,8 @@ pub struct Options {
     pub progress: Box<dyn Fn(&str)>,
 }
 
-/// An AWS account in one region.
+/// An AWS account in one region that holds the environment asked for: only [`Account::new`] makes one, after it has
+/// compared the names.
 pub struct Account {
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -187,8 +192,8 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`AwsError::NoRegion`] and [`AwsError::NoCredentials`].
-    pub async fn connect(options: Options) -> Result<Self, AwsError> {
+    /// [`AwsError::NoRegion`], [`AwsError::NoCredentials`] and those of [`Account::new`].
+    pub async fn connect(options: Options) -> Result<Self, ConnectError> {
         let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -202,26 +207,28 @@ impl Account {
             .load()
             .await;
         if config.region().is_none() {
-            return Err(AwsError::NoRegion);
+            return Err(AwsError::NoRegion.into());
         }
         let provider = config.credentials_provider().ok_or(AwsError::NoCredentials { cause: None })?;
         provider.provide_credentials().await.map_err(|error| match error {
             CredentialsError::CredentialsNotLoaded(_) => AwsError::NoCredentials { cause: None },
             error => AwsError::NoCredentials { cause: Some(causes(&error)) },
         })?;
-        Self::new(&config, options)
+        Self::new(&config, options).await
     }
 
     /// The account that a configuration names.
     ///
     /// # Errors
     ///
-    /// [`AwsError::NoRegion`].
-    pub fn new(config: &SdkConfig, options: Options) -> Result<Self, AwsError> {
+    /// [`ConnectError`] where the account does not hold the environment, or nothing says that it does.
+    pub async fn new(config: &SdkConfig, options: Options) -> Result<Self, ConnectError> {
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
+        let cloudformation = aws_sdk_cloudformation::Client::new(config);
+        environment::compare(&cloudformation, &region, &options.environment).await?;
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(options.s3_path_style).build();
         Ok(Self {
-            cloudformation: aws_sdk_cloudformation::Client::new(config),
+            cloudformation,
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),

@@ -4,6 +4,7 @@
 mod account;
 mod data;
 mod delete;
+mod environment;
 pub mod graph;
 mod log_groups;
 mod params;
@@ -13,6 +14,7 @@ mod template;
 pub use account::{Account, AwsError, Options, Waits};
 pub use data::{DataError, Refusal, deploy as deploy_data, holds_data, plan as plan_data};
 pub use delete::{DeleteError, delete};
+pub use environment::{ConnectError, EnvironmentName};
 pub use params::{ParamsError, params};
 pub use stacks::StackError;
 pub use template::TemplateError;

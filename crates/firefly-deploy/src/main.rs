@@ -9,12 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firefly_deploy::graph::{self, STACKS, Stack};
-use firefly_deploy::{Account, Options, Waits, delete, deploy_data, holds_data, params, plan_data};
+use firefly_deploy::{Account, EnvironmentName, Options, Waits, delete, deploy_data, holds_data, params, plan_data};
 
 /// What CI runs that SAM cannot: parameters from outputs, adopting tables and a bucket, safe deletes, order.
 ///
 /// Region and credentials come from the environment (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-/// AWS_SESSION_TOKEN or AWS_PROFILE). Progress goes to standard error. Exit status: 0 done, 1 failed, 2 usage.
+/// AWS_SESSION_TOKEN or AWS_PROFILE), and so does the name of the environment (FIREFLY_ENVIRONMENT): every command but
+/// graph refuses to work on an account whose stack firefly-bootstrap names another one. Progress goes to standard error.
+/// Exit status: 0 done, 1 failed, 2 usage.
 #[derive(Parser)]
 #[command(name = "firefly-deploy", version)]
 struct Cli {
@@ -59,6 +61,8 @@ enum Command {
         #[command(flatten)]
         work: Work,
     },
+    /// Succeeds if the account holds the environment FIREFLY_ENVIRONMENT, and changes nothing.
+    CheckEnvironment,
     /// Prints deploy order, delete order and every stack's dependencies.
     Graph {
         /// How to write it.
@@ -136,7 +140,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprintln!("firefly-deploy: a command is needed: params, data, delete or graph; see --help");
+        eprintln!("firefly-deploy: a command is needed: params, data, delete, check-environment or graph; see --help");
         return ExitCode::from(2);
     }
     let text = error.to_string();
@@ -164,6 +168,9 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             let account = connect(&environment, work.role_arn, Waits::minutes(work.wait_minutes)).await?;
             delete(&account, stack, &environment, keep_data).await?;
         }
+        Command::CheckEnvironment => {
+            connect(&environment, String::new(), Waits::minutes(1)).await?;
+        }
         Command::Graph { format: Format::Text } => print!("{}", graph::text()),
         Command::Graph { format: Format::Mermaid } => print!("{}", graph::mermaid()),
     }
@@ -177,6 +184,7 @@ async fn connect(
 ) -> Result<Account, Box<dyn std::error::Error>> {
     let set = |name| environment.get(name).is_some_and(|value| !value.is_empty());
     let options = Options {
+        environment: EnvironmentName::from_environment(environment)?,
         role_arn: Some(role_arn).filter(|role| !role.is_empty()),
         waits,
         run: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),

@@ -125,7 +125,7 @@ fn outputs_of(
 ) -> Result<BTreeMap<&'static str, String>, ParamsError> {
     let stack = stack_name(workflow);
     let found = found.ok_or_else(|| ParamsError::MissingStack { stack: stack.clone(), workflow })?;
-    if !has_usable_outputs(&found.status) {
+    if !found.has_usable_outputs() {
         return Err(ParamsError::Unusable { stack, status: found.status, workflow });
     }
     let declared = Stack::named(workflow).map(|stack| Template::parse(stack.template)).transpose()?;
@@ -140,17 +140,6 @@ fn outputs_of(
         }
     });
     values.collect()
-}
-
-fn has_usable_outputs(status: &StackStatus) -> bool {
-    matches!(
-        status,
-        StackStatus::CreateComplete
-            | StackStatus::UpdateComplete
-            | StackStatus::UpdateRollbackComplete
-            | StackStatus::ImportComplete
-            | StackStatus::ImportRollbackComplete
-    )
 }
 
 fn from_environment(parameter: &Parameter, environment: &BTreeMap<String, String>) -> Result<String, ParamsError> {

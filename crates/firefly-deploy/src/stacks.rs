@@ -4,6 +4,7 @@ pub(crate) mod change_set;
 
 use std::collections::BTreeMap;
 
+use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 
@@ -73,6 +74,18 @@ impl DeployedStack {
     pub(crate) fn is_busy(&self) -> bool {
         self.status.as_str().ends_with("_IN_PROGRESS") && self.status != StackStatus::ReviewInProgress
     }
+
+    /// Whether it is at rest in a state in which its outputs are those of its resources.
+    pub(crate) fn has_usable_outputs(&self) -> bool {
+        matches!(
+            self.status,
+            StackStatus::CreateComplete
+                | StackStatus::UpdateComplete
+                | StackStatus::UpdateRollbackComplete
+                | StackStatus::ImportComplete
+                | StackStatus::ImportRollbackComplete
+        )
+    }
 }
 
 /// A resource in a stack's list.
@@ -95,31 +108,36 @@ fn is_absent(error: &impl ProvideErrorMetadata) -> bool {
     error.code() == Some("ValidationError") && error.message().is_some_and(|text| text.contains("does not exist"))
 }
 
+/// A stack by name or ARN; none where it does not exist or is deleted.
+pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<DeployedStack>, AwsError> {
+    const OPERATION: &str = "cloudformation:DescribeStacks";
+    let described = match client.describe_stacks().stack_name(name).send().await {
+        Ok(described) => described,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(AwsError::call(OPERATION, error)),
+    };
+    let Some(stack) = described.stacks.unwrap_or_default().into_iter().next() else {
+        return Ok(None);
+    };
+    let status = stack.stack_status.ok_or_else(|| AwsError::incomplete(OPERATION, "StackStatus"))?;
+    if status == StackStatus::DeleteComplete {
+        return Ok(None);
+    }
+    let outputs = stack.outputs.unwrap_or_default().into_iter();
+    let parameters = stack.parameters.unwrap_or_default().into_iter();
+    Ok(Some(DeployedStack {
+        id: stack.stack_id.ok_or_else(|| AwsError::incomplete(OPERATION, "StackId"))?,
+        name: stack.stack_name.unwrap_or_else(|| name.to_owned()),
+        status,
+        outputs: outputs.filter_map(|output| output.output_key.zip(output.output_value)).collect(),
+        parameters: parameters.filter_map(|given| given.parameter_key.zip(given.parameter_value)).collect(),
+    }))
+}
+
 impl Account {
     /// A stack by name or ARN; none where it does not exist or is deleted.
     pub(crate) async fn stack(&self, name: &str) -> Result<Option<DeployedStack>, AwsError> {
-        const OPERATION: &str = "cloudformation:DescribeStacks";
-        let described = match self.cloudformation.describe_stacks().stack_name(name).send().await {
-            Ok(described) => described,
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(AwsError::call(OPERATION, error)),
-        };
-        let Some(stack) = described.stacks.unwrap_or_default().into_iter().next() else {
-            return Ok(None);
-        };
-        let status = stack.stack_status.ok_or_else(|| AwsError::incomplete(OPERATION, "StackStatus"))?;
-        if status == StackStatus::DeleteComplete {
-            return Ok(None);
-        }
-        let outputs = stack.outputs.unwrap_or_default().into_iter();
-        let parameters = stack.parameters.unwrap_or_default().into_iter();
-        Ok(Some(DeployedStack {
-            id: stack.stack_id.ok_or_else(|| AwsError::incomplete(OPERATION, "StackId"))?,
-            name: stack.stack_name.unwrap_or_else(|| name.to_owned()),
-            status,
-            outputs: outputs.filter_map(|output| output.output_key.zip(output.output_value)).collect(),
-            parameters: parameters.filter_map(|given| given.parameter_key.zip(given.parameter_value)).collect(),
-        }))
+        describe(&self.cloudformation, name).await
     }
 
     /// A stack once CloudFormation has stopped working on it.

@@ -171,6 +171,27 @@ const BEYOND_OUR_NAMES: [(&str, &str); 16] = [
 ];
 
 #[test]
+fn bootstrap_needs_the_environment_and_gives_it_back() {
+    let document = Document::of_file("stacks/bootstrap.yaml");
+    let (_, parameter) = document.section("Parameters").find(|(name, _)| *name == "Environment").unwrap();
+    assert!(parameter.get("Default").is_none());
+    assert_eq!(parameter["AllowedPattern"].as_str(), Some("[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"));
+    let (_, output) = document.section("Outputs").find(|(name, _)| *name == "Environment").unwrap();
+    assert_eq!(tagged(&output["Value"], "!Ref").and_then(Value::as_str), Some("Environment"));
+    assert!(output.get("Condition").is_none());
+    // The deploy role can tell a region that has no bootstrap stack from one that it may not read.
+    let policies = document.resource("DeployRole")["Properties"]["Policies"].as_sequence().unwrap();
+    let statements = policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_sequence().unwrap());
+    let everywhere = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/firefly-bootstrap/*";
+    let mut reading = statements.filter(|statement| {
+        statement["Effect"].as_str() == Some("Allow")
+            && texts(&statement["Action"]).contains(&"cloudformation:DescribeStacks")
+            && tagged(&statement["Resource"], "!Sub").and_then(Value::as_str) == Some(everywhere)
+    });
+    assert!(reading.next().is_some());
+}
+
+#[test]
 fn what_ci_may_do_is_limited_to_our_names() {
     let document = Document::of_file("stacks/bootstrap.yaml");
     let mut beyond = BTreeSet::new();

@@ -95,7 +95,7 @@ async fn is_named_by_the_environment() {
     let cloud = Cloud::start().await;
     let environment = BTreeMap::from([("BACKUP_BUCKET_NAME".to_owned(), "firefly-mine".to_owned())]);
     cloud.state().buckets.insert("firefly-mine".to_owned(), old_bucket());
-    deploy_data(&cloud.account(), stack(NAME), &environment).await.unwrap();
+    deploy_data(&cloud.account().await, stack(NAME), &environment).await.unwrap();
     assert_deployed(&cloud, "firefly-mine");
     assert!(!cloud.state().buckets.contains_key(BACKUPS));
     cloud.state().calls.clear();

@@ -23,7 +23,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use axum::body::{Body, to_bytes};
 use axum::extract::State as Shared;
 use axum::http::{Request, Response};
-use firefly_deploy::{Account, Options, Waits};
+use firefly_deploy::{Account, EnvironmentName, Options, Waits};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
@@ -34,6 +34,11 @@ pub(crate) use table::Tables;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "eu-central-1";
+/// The environment that the account holds.
+pub(crate) const ENVIRONMENT: &str = "production";
+pub(crate) const BOOTSTRAP_STACK: &str = "firefly-bootstrap";
+
+static BOOTSTRAP: &str = include_str!("../../../../stacks/bootstrap.yaml");
 
 /// What the stand-in knows.
 #[derive(Default)]
@@ -73,10 +78,14 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
+    /// An account with the stack bootstrap and nothing else.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State::default()));
+        let mut state = State::default();
+        let given = [("Environment".to_owned(), ENVIRONMENT.to_owned())].into();
+        state.put_stack_with(BOOTSTRAP_STACK, "CREATE_COMPLETE", BOOTSTRAP, "CREATE_COMPLETE", given);
+        let state = Arc::new(Mutex::new(state));
         let lost = Arc::new(Notify::new());
         let router = axum::Router::new().fallback(answer).with_state((Arc::clone(&state), Arc::clone(&lost)));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -96,11 +105,11 @@ impl Cloud {
     }
 
     /// The account, as a run of the program sees it: no time passes between two looks.
-    pub(crate) fn account(&self) -> Account {
-        self.account_of_run(1)
+    pub(crate) async fn account(&self) -> Account {
+        self.account_of_run(1).await
     }
 
-    pub(crate) fn account_of_run(&self, run: u64) -> Account {
+    pub(crate) async fn account_of_run(&self, run: u64) -> Account {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(REGION))
@@ -110,14 +119,16 @@ impl Cloud {
             .endpoint_url(&self.endpoint)
             .build();
         let lines = Rc::clone(&self.lines);
+        let variables = [("FIREFLY_ENVIRONMENT".to_owned(), ENVIRONMENT.to_owned())].into();
         let options = Options {
+            environment: EnvironmentName::from_environment(&variables).unwrap(),
             role_arn: Some("arn:aws:iam::123456789012:role/firefly-cloudformation".to_owned()),
             waits: Waits { interval: Duration::ZERO, looks: 20 },
             run,
             s3_path_style: true,
             progress: Box::new(move |line| lines.borrow_mut().push(line.to_owned())),
         };
-        Account::new(&config, options).unwrap()
+        Account::new(&config, options).await.unwrap()
     }
 
     /// The lines of progress of every run.
@@ -222,8 +233,7 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// The policy of the deploy role.
 static DEPLOY_ROLE: LazyLock<&str> = LazyLock::new(|| {
-    let bootstrap = include_str!("../../../../stacks/bootstrap.yaml");
-    let (_, role) = bootstrap.split_once("\n  DeployRole:\n").unwrap();
+    let (_, role) = BOOTSTRAP.split_once("\n  DeployRole:\n").unwrap();
     role.split_once("\n  CloudFormationRole:\n").unwrap().0
 });
 

@@ -5,28 +5,34 @@ use std::process::Output;
 
 use tokio::process::Command;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, ENVIRONMENT, REGION};
 use crate::{DEVICES, DEVICES_STACK, assert_devices_deployed, old_devices};
 
-fn program() -> Command {
+pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firefly-deploy"));
     command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nonexistent");
+    command.env("FIREFLY_ENVIRONMENT", ENVIRONMENT);
     command
 }
 
 async fn run(cloud: &Cloud, arguments: &[&str]) -> Output {
-    let credentials =
-        [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_REGION", "eu-central-1")];
-    let command = &mut program();
-    command.envs(credentials).env("AWS_ENDPOINT_URL", cloud.endpoint()).args(arguments).output().await.unwrap()
+    run_with(cloud, arguments, &[]).await
 }
 
-fn text(bytes: &[u8]) -> &str {
+/// A run with variables of its own.
+pub(crate) async fn run_with(cloud: &Cloud, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let credentials = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_REGION", REGION)];
+    let mut command = program();
+    command.envs(credentials).env("AWS_ENDPOINT_URL", cloud.endpoint()).envs(variables.iter().copied());
+    command.args(arguments).output().await.unwrap()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
 /// Fails unless the program failed with a status and one line.
-fn assert_fails(output: &Output, status: i32, expected: &str) {
+pub(crate) fn assert_fails(output: &Output, status: i32, expected: &str) {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{stderr}");
     assert!(stderr.starts_with("firefly-deploy: ") && stderr.contains(expected), "{stderr}");
@@ -37,7 +43,7 @@ fn assert_fails(output: &Output, status: i32, expected: &str) {
 #[tokio::test]
 async fn usage_is_one_line_and_two() {
     for (arguments, expected) in [
-        (&[][..], "a command is needed: params, data, delete or graph"),
+        (&[][..], "a command is needed: params, data, delete, check-environment or graph"),
         (&["deploy"], "unrecognized subcommand 'deploy'"),
         (&["params"], "<STACK>"),
         (&["params", "nothing"], "there are cognito, dynamodb-devices, "),

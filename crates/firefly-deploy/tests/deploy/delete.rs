@@ -10,7 +10,7 @@ use crate::{
 };
 
 async fn delete(cloud: &Cloud, name: &str, keep_data: bool) -> Result<(), DeleteError> {
-    firefly_deploy::delete(&cloud.account(), stack(name), &no_environment(), keep_data).await
+    firefly_deploy::delete(&cloud.account().await, stack(name), &no_environment(), keep_data).await
 }
 
 /// A cloud with the devices stack deployed around a table with data in it.

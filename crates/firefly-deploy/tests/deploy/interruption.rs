@@ -18,7 +18,7 @@ enum Run {
 
 impl Run {
     async fn once(self, cloud: &Cloud, name: &str, run: u64) -> Result<(), String> {
-        let (account, stack) = (cloud.account_of_run(run), stack(name));
+        let (account, stack) = (cloud.account_of_run(run).await, stack(name));
         match self {
             Self::Deploy => {
                 firefly_deploy::deploy_data(&account, stack, &no_environment()).await.map_err(|e| e.to_string())

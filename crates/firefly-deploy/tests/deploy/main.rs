@@ -7,6 +7,7 @@ mod bucket;
 mod cloud;
 mod command;
 mod delete;
+mod environment;
 mod graph;
 mod interruption;
 mod params;
@@ -43,12 +44,12 @@ fn no_environment() -> BTreeMap<String, String> {
 
 /// One run of `data`.
 async fn deploy(cloud: &Cloud, name: &str) -> Result<(), DataError> {
-    deploy_data(&cloud.account(), stack(name), &no_environment()).await
+    deploy_data(&cloud.account().await, stack(name), &no_environment()).await
 }
 
 /// One run of `data --dry-run`.
 async fn plan(cloud: &Cloud, name: &str) -> Result<String, DataError> {
-    plan_data(&cloud.account(), stack(name), &no_environment()).await
+    plan_data(&cloud.account().await, stack(name), &no_environment()).await
 }
 
 /// The devices table as the earlier deployment made it: provisioned, without index, recovery or protection.

@@ -16,7 +16,7 @@ async fn params(cloud: &Cloud, name: &str) -> Result<String, ParamsError> {
 
 async fn params_with(cloud: &Cloud, name: &str, environment: &[(&str, &str)]) -> Result<String, ParamsError> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    firefly_deploy::params(&cloud.account(), stack(name), &environment).await
+    firefly_deploy::params(&cloud.account().await, stack(name), &environment).await
 }
 
 /// A cloud with everything a function needs.
@@ -197,7 +197,9 @@ async fn tell_of_a_log_group_that_would_block_the_stack() {
         )
     );
     // That does it.
-    firefly_deploy::delete(&cloud.account(), stack("func-api-health-get"), &no_environment(), false).await.unwrap();
+    firefly_deploy::delete(&cloud.account().await, stack("func-api-health-get"), &no_environment(), false)
+        .await
+        .unwrap();
     params(&cloud, "func-api-health-get").await.unwrap();
     // With its stack it is where it belongs.
     cloud.state().log_groups.insert(group.to_owned());

@@ -201,9 +201,9 @@ async fn a_change_that_would_replace_the_table_is_not_made() {
 async fn what_aws_refuses_is_one_line_that_says_what_to_do() {
     let cases = [
         (
-            "cloudformation:DescribeStacks",
+            "cloudformation:DescribeStackResources",
             ("ExpiredToken", "The security token included in the request is expired"),
-            "cloudformation:DescribeStacks: The security token included in the request is expired (ExpiredToken); the \
+            "cloudformation:DescribeStackResources: The security token included in the request is expired (ExpiredToken); the \
              credentials have expired: get new ones and run again",
         ),
         (

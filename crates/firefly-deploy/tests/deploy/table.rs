@@ -168,7 +168,7 @@ async fn cloudformation_works_with_the_role_given() {
     let text = template("dynamodb-devices").replace("checkov", "earlier");
     cloud.state().put_stack(DEVICES_STACK, "UPDATE_ROLLBACK_FAILED", &text, "UPDATE_COMPLETE");
     deploy(&cloud, "dynamodb-devices").await.unwrap();
-    firefly_deploy::delete(&cloud.account(), stack("dynamodb-devices"), &no_environment(), true).await.unwrap();
+    firefly_deploy::delete(&cloud.account().await, stack("dynamodb-devices"), &no_environment(), true).await.unwrap();
     let role = Some("arn:aws:iam::123456789012:role/firefly-cloudformation".to_owned());
     assert_eq!(cloud.state().roles, [role.clone(), role.clone(), role]);
 }

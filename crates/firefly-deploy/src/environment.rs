@@ -1,0 +1,126 @@
+//! The environment that an account holds: names of stacks, tables and roles are fixed, so an account has room for one.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::StackStatus;
+
+use crate::account::AwsError;
+use crate::graph::stack_name;
+use crate::stacks::describe;
+
+/// The environment variable with the name of the environment that is to be worked on.
+const VARIABLE: &str = "FIREFLY_ENVIRONMENT";
+/// The stack that says which environment its account and region hold.
+const BOOTSTRAP: &str = "bootstrap";
+/// The output it says so in.
+const OUTPUT: &str = "Environment";
+/// The way to have that output.
+const ADVICE: &str = "check AWS_REGION, or deploy stacks/bootstrap.yaml again in that region with Environment=NAME, the \
+                      one environment of this account";
+
+/// The account cannot be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// There is no region, there are no credentials, or a call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Nobody said which environment is to be worked on.
+    #[error("{VARIABLE} is not set: set it to the name of the environment to work on, such as production")]
+    NotNamed,
+    /// The credentials may not read the bootstrap stack: they belong to another region, or to a role that is too old.
+    #[error(
+        "nothing says that {region} holds the environment {asked:?}, nothing was touched: the stack {stack} may not be \
+         read ({message}): {ADVICE}"
+    )]
+    Denied {
+        /// The region.
+        region: String,
+        /// The environment that was asked for.
+        asked: String,
+        /// The bootstrap stack.
+        stack: String,
+        /// AWS's own words.
+        message: String,
+    },
+    /// The bootstrap stack cannot say which environment there is.
+    #[error(
+        "nothing says that {region} holds the environment {asked:?}, nothing was touched: the stack {stack} {cause}: \
+         {ADVICE}"
+    )]
+    Unknown {
+        /// The region.
+        region: String,
+        /// The environment that was asked for.
+        asked: String,
+        /// The bootstrap stack.
+        stack: String,
+        /// What is wrong with it.
+        cause: &'static str,
+    },
+    /// The bootstrap stack is in a state in which its output may change or is not there.
+    #[error(
+        "nothing says that {region} holds the environment {asked:?}, nothing was touched: the stack {stack} is \
+         {status}: run again once it is deployed with Environment=NAME, the one environment of this account"
+    )]
+    Unusable {
+        /// The region.
+        region: String,
+        /// The environment that was asked for.
+        asked: String,
+        /// The bootstrap stack.
+        stack: String,
+        /// The state.
+        status: StackStatus,
+    },
+    /// The account holds another environment.
+    #[error(
+        "this account holds the environment {held:?} in {region}, not {asked:?}, nothing was touched: a second \
+         environment needs an account of its own"
+    )]
+    Another {
+        /// The region.
+        region: String,
+        /// The environment that was asked for.
+        asked: String,
+        /// The environment that is there.
+        held: String,
+    },
+}
+
+/// The name of an environment that is to be worked on.
+#[derive(Debug)]
+pub struct EnvironmentName(String);
+
+impl EnvironmentName {
+    /// The name that the variable `FIREFLY_ENVIRONMENT` has as its value.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::NotNamed`] where it is unset or empty.
+    pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, ConnectError> {
+        let name = environment.get(VARIABLE).filter(|name| !name.is_empty());
+        name.map(|name| Self(name.clone())).ok_or(ConnectError::NotNamed)
+    }
+}
+
+/// Succeeds only where the bootstrap stack of this account and region names the environment that was asked for.
+pub(crate) async fn compare(client: &Client, region: &str, asked: &EnvironmentName) -> Result<(), ConnectError> {
+    let (region, asked, stack) = (region.to_owned(), asked.0.clone(), stack_name(BOOTSTRAP));
+    let found = match describe(client, &stack).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Err(ConnectError::Unknown { region, asked, stack, cause: "does not exist" }),
+        Err(AwsError::Refused { code, message, .. }) if code.starts_with("AccessDenied") => {
+            return Err(ConnectError::Denied { region, asked, stack, message });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !found.has_usable_outputs() {
+        return Err(ConnectError::Unusable { region, asked, stack, status: found.status });
+    }
+    match found.outputs.get(OUTPUT) {
+        Some(held) if *held == asked => Ok(()),
+        Some(held) => Err(ConnectError::Another { region, asked, held: held.clone() }),
+        None => Err(ConnectError::Unknown { region, asked, stack, cause: "has no output Environment" }),
+    }
+}
