@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -299,6 +302,18 @@ async fn a_signature_that_does_not_hold_is_refused() {
         }
     }
     assert!(engines.are_untouched().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_with_the_credentials_is_its_owners_alone() {
+    // No mask of this process makes it so.
+    let cloud = TestCloud::start().await;
+    let token = cloud.environment_as("firefly-local")["AWS_SESSION_TOKEN"].clone();
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-signing-key")).unwrap();
+    let paths = files.map(|entry| entry.unwrap().path());
+    let mine = paths.filter(|path| fs::read_to_string(path).is_ok_and(|text| text.contains(&token)));
+    let modes: Vec<_> = mine.map(|path| fs::metadata(path).unwrap().permissions().mode() & 0o777).collect();
+    assert_eq!(modes, [0o600]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
+#[expect(dead_code, reason = "shared with other tests, which use the rest")]
 mod process;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The data directory and the engines' credentials belong to one user of the machine.
 
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
 #[expect(dead_code, reason = "shared with other tests, which use the rest")]
 mod process;

@@ -7,13 +7,15 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use firefly_core::registration::RegistrationKey;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_service::UnixSeconds;
 use tempfile::TempDir;
 
+/// Longest wait for the end of a process: longer than it waits for its own requests.
+const GENEROUS: Duration = Duration::from_secs(90);
 /// What the line on standard output begins with that tells the URL.
 const READY: &str = "FireFly Cloud answers at ";
 /// What the line on standard error begins with that answers Ctrl-C.
@@ -29,9 +31,23 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the binary to its end.
+/// Runs the binary to its end, which has to come.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    command(arguments).output().unwrap()
+    let child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id();
+    within(id, move || child.wait_with_output().unwrap())
+}
+
+/// Waits for the end of the process with this id; kills one that does not end.
+fn within<T: Send + 'static>(id: u32, end: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, ended) = mpsc::channel();
+    let waiting = thread::spawn(move || sender.send(end()));
+    let result = ended.recv_timeout(GENEROUS);
+    if result.is_err() {
+        let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+    }
+    waiting.join().unwrap().unwrap();
+    result.unwrap()
 }
 
 /// A data directory that its owner alone may enter.
@@ -46,7 +62,8 @@ pub(crate) fn argument(path: &Path) -> &str {
 
 /// A running local cloud; killed when dropped.
 pub(crate) struct Local {
-    child: Child,
+    /// Until it is waited for.
+    child: Option<Child>,
     url: String,
     client: Client,
     stopping: Receiver<String>,
@@ -78,7 +95,7 @@ impl Local {
             panic!("the local cloud did not start: {output}");
         };
         let client = Client::new(&url).unwrap();
-        Self { child, url, client, stopping, stdout: Some(stdout), stderr: Some(stderr) }
+        Self { child: Some(child), url, client, stopping, stdout: Some(stdout), stderr: Some(stderr) }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -113,18 +130,19 @@ impl Local {
     }
 
     fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
+        let id = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     /// Ends it as `kill -9` does.
     pub(crate) fn kill(mut self) -> Ended {
-        self.child.kill().unwrap();
+        self.child.as_mut().unwrap().kill().unwrap();
         self.ended()
     }
 
     fn ended(mut self) -> Ended {
-        let status = self.child.wait().unwrap();
+        let mut child = self.child.take().unwrap();
+        let status = within(child.id(), move || child.wait().unwrap());
         let read = |stream: &mut Option<JoinHandle<Vec<u8>>>| stream.take().unwrap().join().unwrap();
         Ended { status, stdout: read(&mut self.stdout), stderr: read(&mut self.stderr) }
     }
@@ -169,8 +187,10 @@ impl Local {
 impl Drop for Local {
     fn drop(&mut self) {
         // It has ended already, unless a test failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -1,0 +1,62 @@
+//! Few connections at a time serve any number of clients that keep theirs open.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use firefly_local::kit::{Deadlines, Limits, serve};
+use futures::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// Longer than any client of these tests waits.
+const GENEROUS: Duration = Duration::from_secs(60);
+/// Never reached in a test.
+const NEVER: Duration = Duration::from_secs(3_600);
+
+/// The address of a server with these limits that answers every request with 204.
+async fn server(connections: usize, kept_alive: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let deadlines = Deadlines { head: NEVER, body: NEVER, idle: NEVER };
+    let limits = Limits { deadlines, connections, kept_alive };
+    let answer = |_peer, _request| async { Response::builder().status(204).body(Body::empty()).unwrap() };
+    tokio::spawn(serve("the server", listener, limits, answer, std::future::pending()));
+    address
+}
+
+/// Sends a request and reads the answer's head; the client keeps its connection open.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(timeout(GENEROUS, stream.read_u8()).await.unwrap().unwrap());
+    }
+    String::from_utf8(head).unwrap().to_ascii_lowercase()
+}
+
+#[tokio::test]
+async fn clients_that_keep_their_connection_leave_room_for_others() {
+    let address = server(4, 2).await;
+    let clients = (0..40).map(async |_| {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let head = ask(&mut stream).await;
+        (stream, head)
+    });
+    let answered = join_all(clients).await;
+    let closed = answered.iter().filter(|(_, head)| head.contains("\r\nconnection: close\r\n")).count();
+    assert!((36..=38).contains(&closed), "{closed} of 40 closed");
+    assert!(answered.iter().all(|(_, head)| head.starts_with("http/1.1 204 ")));
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_while_there_is_room() {
+    let address = server(4, 2).await;
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    for _ in 0..3 {
+        assert!(!ask(&mut stream).await.contains("connection: close"));
+    }
+}
