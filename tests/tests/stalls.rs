@@ -33,7 +33,7 @@ async fn said_at_the_end(streams: Vec<TcpStream>) -> Vec<String> {
     join_all(streams.into_iter().map(async |mut stream: TcpStream| {
         let mut said = Vec::new();
         // A connection with bytes that nobody read ends with a reset.
-        let _ = timeout(GENEROUS, stream.read_to_end(&mut said)).await.expect("the connection is given up");
+        let _ = timeout(GENEROUS, stream.read_to_end(&mut said)).await.unwrap();
         String::from_utf8(said).unwrap()
     }))
     .await

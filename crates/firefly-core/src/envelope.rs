@@ -131,8 +131,11 @@ pub enum EnvelopeError {
     /// There are no bytes.
     #[error("the envelope is empty")]
     Empty,
-    /// There are more bytes than an envelope may have.
-    #[error("the envelope of {length} bytes is larger than {MAX_LENGTH}")]
+    /// There are more bytes than an envelope may have, or more than [`MAX_PLAINTEXT_LENGTH`] that are not an envelope.
+    #[error(
+        "{length} bytes are more than {MAX_PLAINTEXT_LENGTH} and not one complete, well-formed envelope of at most \
+         {MAX_LENGTH}"
+    )]
     TooLarge {
         /// Bytes there are, or would be written.
         length: usize,

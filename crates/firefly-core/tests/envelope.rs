@@ -109,6 +109,47 @@ fn a_broken_body_longer_than_the_largest_plaintext_is_too_large() {
     );
 }
 
+/// The client reads these texts.
+#[test]
+fn errors_say_what_is_wrong() {
+    for (error, text) in [
+        (EnvelopeError::Empty, "the envelope is empty"),
+        (EnvelopeError::Truncated { length: 36 }, "the envelope ends after 36 bytes, within its header of 37"),
+        (EnvelopeError::BadMagic, "the envelope does not start with FFCE"),
+        (EnvelopeError::UnsupportedVersion { version: 255 }, "the envelope has version 255, not 1"),
+        (
+            EnvelopeError::LengthMismatch { declared: u32::MAX, actual: 524_251 },
+            "the envelope declares 4294967295 bytes of ciphertext and carries 524251",
+        ),
+        (
+            EnvelopeError::TooLarge { length: 524_324 },
+            "524324 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325",
+        ),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+/// The text is true of each length that is too large, below and above that of the largest envelope.
+#[test]
+fn a_body_that_is_too_large_is_told_both_limits() {
+    let text = |bytes: &[u8]| Envelope::parse(bytes).unwrap_err().to_string();
+    for (length, expected) in [
+        (524_289, "524289 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325"),
+        (524_324, "524324 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325"),
+        (524_325, "524325 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325"),
+        (524_326, "524326 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325"),
+        (600_000, "600000 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325"),
+    ] {
+        let mut bytes = vec![0; length];
+        assert_eq!(text(&bytes), expected);
+        // The same with the header of the largest envelope, which fits none of these lengths.
+        bytes[..HEADER_LENGTH].copy_from_slice(&envelope(MAX_PLAINTEXT_LENGTH).unwrap()[..HEADER_LENGTH]);
+        bytes[4] = if length == MAX_LENGTH { 2 } else { 1 };
+        assert_eq!(text(&bytes), expected);
+    }
+}
+
 #[test]
 fn debug_shows_no_content() {
     let bytes = envelope(3).unwrap();

@@ -57,6 +57,7 @@ async fn what_is_no_envelope_is_refused_and_nothing_is_lost() {
         ("524288 bytes of something else", vec![b'A'; limit], 400),
         ("524289 bytes of something else", vec![b'A'; limit + 1], 413),
         ("524325 bytes of something else", vec![b'A'; MAX_LENGTH], 413),
+        ("524326 bytes of something else", vec![b'A'; MAX_LENGTH + 1], 413),
         ("1 MiB of something else", vec![b'A'; 1 << 20], 413),
         ("well formed but for one byte of plaintext too many", claiming(rest(MAX_LENGTH + 1), limit + 1), 413),
         ("well formed with 1 MiB of plaintext", claiming(1 << 20, 1 << 20), 413),
@@ -65,6 +66,7 @@ async fn what_is_no_envelope_is_refused_and_nothing_is_lost() {
         ("524325 bytes that claim one less", claiming(524_287, limit), 413),
         ("the largest, cut to 524288 bytes", cut(envelope(limit), limit), 400),
         ("the largest, cut to 524289 bytes", cut(envelope(limit), limit + 1), 413),
+        ("the largest, cut to 524324 bytes", cut(envelope(limit), MAX_LENGTH - 1), 413),
         ("40 bytes that claim 4 GiB", claiming(u32::MAX, 3), 400),
         ("40 bytes that claim 512 KiB", claiming(524_288, 3), 400),
         ("524289 bytes that claim nothing", claiming(0, limit + 1 - HEADER_LENGTH), 413),
@@ -74,7 +76,12 @@ async fn what_is_no_envelope_is_refused_and_nothing_is_lost() {
         cases.push((name.to_owned(), bytes, status, code));
     }
     for (case, bytes, status, code) in cases {
-        assert_failure(&case, &upload(&cloud, &device, &[], &bytes).await, status, code);
+        let message = assert_failure(&case, &upload(&cloud, &device, &[], &bytes).await, status, code);
+        if status == 413 {
+            let length = bytes.len();
+            let text = "bytes are more than 524288 and not one complete, well-formed envelope of at most 524325";
+            assert_eq!(message, format!("{length} {text}"), "{case}");
+        }
     }
     let answer = cloud.signed(&cloud.sign(&device), "POST", "backup", &[], None).await;
     assert_failure("no body at all", &answer, 400, "invalid_envelope");

@@ -8,6 +8,7 @@
 
 mod access;
 mod pages;
+mod payloads;
 mod query;
 
 use firefly_device::Response;

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use firefly_tests::TestCloud;
 use firefly_tests::answer::assert_failure;
 use firefly_tests::stored::DEVICES;
+use firefly_tests::{TestCloud, new_device};
 
 use super::{device_item, get, page};
 
@@ -96,7 +96,9 @@ async fn a_bad_next_is_400() {
         json("{\"uuid\":null}"),
         json("{\"uuid\":1}"),
         json("{\"uuid\":{\"S\":\"a\"}}"),
-        json(&format!("{{\"uuid\":\"{}\"}}", "a".repeat(2_049))),
+        json(&format!("{{\"uuid\":\"{}\"}}", URL_SAFE_NO_PAD.encode("a".repeat(2_049)))),
+        json(&format!("{{\"uuid\":\"{}\"}}", URL_SAFE_NO_PAD.encode([0xFF]))),
+        json(&format!("{{\"uuid\":\"{}\"}}", new_device().uuid())),
         json(&format!("{position} x")),
         json(&position.replace('}', ",\"more\":1}")),
         json(&position.replace('}', ",\"product_hex\":\"0xFF010001\"}")),

@@ -1,13 +1,14 @@
 //! Lists the devices, an answer's worth at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firefly_core::device::ProductHex;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Devices;
 use crate::error::ApiError;
@@ -15,43 +16,75 @@ use crate::store::{Item, StoreError};
 
 /// Most devices in one answer.
 const MAX_DEVICES: usize = 1_000;
-/// Most bytes of JSON in one answer's devices (Lambda's own limit for a response is 6 MB).
-const MAX_BYTES: usize = 5_000_000;
+/// Most bytes that an answer's devices take in the function's payload, the comma after each included.
+///
+/// The rest of a payload (status, headers, `next`) has fewer than 5,000 bytes, so that an answer stays within 5 MB.
+/// Lambda takes 6,291,556 bytes.
+///
+/// Every row fits into an answer. An item has at most 409,600 bytes, and no byte of one takes more than 12 in the
+/// payload (DynamoDB Developer Guide, "Item sizes and formats", of each kind of value the dearest):
+///
+/// | stored                                          |  bytes | in the payload              |    bytes |
+/// |-------------------------------------------------|-------:|-----------------------------|---------:|
+/// | a control character in a text                   |      1 | `\\u0001`                   |        7 |
+/// | a control character as element of a string set  |      1 | `\"\\u0001\",`              |       12 |
+/// | a list's element, a set of `""` and n of those  |  1 + n | `[\"\",…],`                 |  7 + 12n |
+/// | a map's member, named by one, with such a set   |  2 + n | `\"\\u0001\":[\"\",…],`     | 19 + 12n |
+/// | a number of 1 or 2 digits in a number set       |      2 | `10000000000000000000,`     |       21 |
+/// | an empty list or map                            |      3 | `[],`                       |        3 |
+///
+/// With 320 bytes for [`MEMBERS`] and their nulls that makes 4,915,520.
+const MAX_BYTES: usize = 4_995_000;
 /// Most pages of up to 1 MB read for one answer, so that a table of little but replay records answers in time.
 const MAX_PAGES: usize = 16;
 
 /// The members of a device, as in the table.
 const MEMBERS: [&str; 14] = [
-    "uuid",
-    "product_id",
-    "product_hex",
     "device_class",
-    "public_key",
-    "registration_date",
-    "registering_application",
-    "registering_version",
+    "last_backup_date",
     "mcu",
-    "registered_by_email",
-    "registered_by_sub",
     "network",
     "partitions",
-    "last_backup_date",
+    "product_hex",
+    "product_id",
+    "public_key",
+    "registered_by_email",
+    "registered_by_sub",
+    "registering_application",
+    "registering_version",
+    "registration_date",
+    "uuid",
 ];
 
 /// Some of the devices.
 #[derive(Debug, Serialize)]
 pub struct DevicePage {
     /// The devices, oldest registration first.
-    devices: Vec<Map<String, Value>>,
+    devices: Vec<Box<RawValue>>,
     /// Where the next answer continues; absent when the scan has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
+/// The devices of one answer, while it is filled.
+#[derive(Default)]
+struct Filling {
+    devices: Vec<Listed>,
+    /// What `devices` takes of [`MAX_BYTES`].
+    bytes: usize,
+}
+
+/// A device as JSON text: rows of many small values take several times as much memory as values.
+struct Listed {
+    registration_date: String,
+    json: Box<RawValue>,
+}
+
 /// The key after which a scan, or a query of the index, continues.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Position {
+    #[serde(with = "base64url")]
     uuid: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     product_hex: Option<String>,
@@ -70,27 +103,23 @@ impl Devices {
             .transpose()?;
         let mut position =
             next.map(|text| Position::parse(text, product).ok_or(ApiError::Query { parameter: "next" })).transpose()?;
-        let (mut devices, mut bytes) = (Vec::new(), 0);
+        let mut filling = Filling::default();
         for _ in 0..MAX_PAGES {
-            let (items, last) = self.page(product, position.take(), MAX_DEVICES - devices.len()).await?;
-            position = last;
+            let room = MAX_DEVICES - filling.devices.len();
+            let (items, end) = self.page(product, position.clone(), room).await?;
             for item in items {
-                let here = Position::of(&item, product)?;
-                let device = members(&item);
-                let size = serde_json::to_vec(&device).map_or(0, |text| text.len() + 1);
-                if bytes + size > MAX_BYTES {
-                    // The previous device was the last one that fits: the next answer starts with this one.
-                    let next = devices.last().map(|(position, _): &(Position, _)| position.encode());
-                    return Ok(page(devices, next));
+                if !filling.add(&item) {
+                    // The next answer starts with this device.
+                    return Ok(filling.into_page(position));
                 }
-                bytes += size;
-                devices.push((here, device));
+                position = Some(Position::of(&item, product)?);
             }
-            if position.is_none() || devices.len() >= MAX_DEVICES {
+            position = end;
+            if position.is_none() || filling.devices.len() >= MAX_DEVICES {
                 break;
             }
         }
-        Ok(page(devices, position.map(|position| position.encode())))
+        Ok(filling.into_page(position))
     }
 
     /// Reads up to `limit` items and where to continue.
@@ -167,36 +196,84 @@ impl Position {
     }
 }
 
-fn page(devices: Vec<(Position, Map<String, Value>)>, next: Option<String>) -> DevicePage {
-    let mut devices: Vec<_> = devices.into_iter().map(|(_, device)| device).collect();
-    let date = |device: &Map<String, Value>| {
-        device.get("registration_date").and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    devices.sort_by_cached_key(date);
-    DevicePage { devices, next }
+/// A text as Base64url, without padding, of its bytes. JSON takes 6 bytes for a control character, and API Gateway no
+/// more than 10,240 for a request's line and headers.
+mod base64url {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(text))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let bytes = URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        String::from_utf8(bytes).map_err(D::Error::custom)
+    }
 }
 
-fn members(item: &Item) -> Map<String, Value> {
-    MEMBERS.iter().map(|member| ((*member).to_owned(), item.get(*member).map_or(Value::Null, json))).collect()
+impl Filling {
+    /// Adds a device if it fits. The first one always does, so that every answer continues the list.
+    fn add(&mut self, item: &Item) -> bool {
+        // Serialization of strings, numbers and collections of them into memory does not fail.
+        let json = serde_json::value::to_raw_value(&Device(item)).unwrap_or_default();
+        let bytes = self.bytes + payload_length(json.get()) + 1;
+        if bytes > MAX_BYTES && !self.devices.is_empty() {
+            return false;
+        }
+        self.bytes = bytes;
+        let date = item.get("registration_date").and_then(|date| date.as_s().ok());
+        self.devices.push(Listed { registration_date: date.cloned().unwrap_or_default(), json });
+        true
+    }
+
+    fn into_page(mut self, next: Option<Position>) -> DevicePage {
+        self.devices.sort_by(|a, b| a.registration_date.cmp(&b.registration_date));
+        let devices = self.devices.into_iter().map(|device| device.json).collect();
+        DevicePage { devices, next: next.map(|position| position.encode()) }
+    }
+}
+
+/// Bytes that JSON text takes in the function's payload, which holds the body as a JSON string: a quote and a backslash
+/// are escaped there, and serialized JSON has no control characters.
+fn payload_length(json: &str) -> usize {
+    json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+}
+
+/// An item as a device of the answer; a member that it lacks is null.
+struct Device<'a>(&'a Item);
+
+impl Serialize for Device<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(MEMBERS.iter().map(|member| (member, self.0.get(*member).map(Json))))
+    }
 }
 
 /// An attribute as JSON; sets become arrays, binaries Base64url.
-fn json(value: &AttributeValue) -> Value {
-    match value {
-        AttributeValue::S(text) => Value::from(text.as_str()),
-        AttributeValue::N(number) => json_number(number),
-        AttributeValue::Bool(value) => Value::from(*value),
-        AttributeValue::L(values) => values.iter().map(json).collect(),
-        AttributeValue::M(members) => {
-            // DynamoDB keeps no order of members; sorted, the answer is stable.
-            let sorted: std::collections::BTreeMap<_, _> = members.iter().collect();
-            Value::Object(sorted.into_iter().map(|(name, value)| (name.clone(), json(value))).collect())
+struct Json<'a>(&'a AttributeValue);
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            AttributeValue::S(text) => serializer.serialize_str(text),
+            AttributeValue::N(number) => json_number(number).serialize(serializer),
+            AttributeValue::Bool(value) => serializer.serialize_bool(*value),
+            AttributeValue::L(values) => serializer.collect_seq(values.iter().map(Json)),
+            AttributeValue::M(members) => {
+                // DynamoDB keeps no order of members; sorted, the answer is stable.
+                let sorted: BTreeMap<_, _> = members.iter().collect();
+                serializer.collect_map(sorted.into_iter().map(|(name, value)| (name, Json(value))))
+            }
+            AttributeValue::Ss(texts) => serializer.collect_seq(texts),
+            AttributeValue::Ns(numbers) => serializer.collect_seq(numbers.iter().map(|number| json_number(number))),
+            AttributeValue::B(bytes) => serializer.serialize_str(&URL_SAFE_NO_PAD.encode(bytes)),
+            AttributeValue::Bs(blobs) => {
+                serializer.collect_seq(blobs.iter().map(|bytes| URL_SAFE_NO_PAD.encode(bytes)))
+            }
+            _ => serializer.serialize_none(),
         }
-        AttributeValue::Ss(texts) => texts.iter().map(String::as_str).collect(),
-        AttributeValue::Ns(numbers) => numbers.iter().map(|number| json_number(number)).collect(),
-        AttributeValue::B(bytes) => Value::from(URL_SAFE_NO_PAD.encode(bytes.as_ref())),
-        AttributeValue::Bs(blobs) => blobs.iter().map(|bytes| URL_SAFE_NO_PAD.encode(bytes.as_ref())).collect(),
-        _ => Value::Null,
     }
 }
 
@@ -205,3 +282,6 @@ fn json_number(text: &str) -> Value {
     let integer = text.parse::<u64>().map(Value::from).or_else(|_| text.parse::<i64>().map(Value::from));
     integer.unwrap_or_else(|_| text.parse::<f64>().map_or(Value::Null, Value::from))
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,7 @@ fn table() -> Vec<(ApiError, u16, &'static str, &'static str, Option<u64>)> {
         (ApiError::NonceNotRecorded(outage()), 503, unavailable.0, unavailable.1, unavailable.2),
         (EnvelopeError::Empty.into(), 400, "invalid_envelope", "", None),
         (EnvelopeError::TooLarge { length: 600_000 }.into(), 413, "envelope_too_large", "", None),
+        (EnvelopeError::TooLarge { length: usize::MAX }.into(), 413, "envelope_too_large", "", None),
         (EnvelopeError::Truncated { length: 3 }.into(), 400, "invalid_envelope", "", None),
         (EnvelopeError::BadMagic.into(), 400, "invalid_envelope", "", None),
         (EnvelopeError::UnsupportedVersion { version: 2 }.into(), 400, "invalid_envelope", "", None),

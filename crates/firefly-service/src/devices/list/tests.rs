@@ -1,0 +1,69 @@
+//! The size of an answer at its limit, and the longest position.
+
+use super::*;
+
+/// A device that says this of itself.
+fn device(text: &str) -> Item {
+    [("product_id".to_owned(), AttributeValue::S(text.to_owned()))].into()
+}
+
+fn json(item: &Item) -> String {
+    serde_json::to_string(&Device(item)).unwrap()
+}
+
+/// A device that takes this many bytes of an answer, most of them for quotes.
+fn device_of(bytes: usize) -> Item {
+    let left = bytes - 1 - payload_length(&json(&device("")));
+    device(&("\"".repeat(left / 4) + &"a".repeat(left % 4)))
+}
+
+#[test]
+fn the_length_in_the_payload_is_that_of_the_json_string() {
+    let characters = (0..0x300).chain(0x2020..0x2040).chain(0xFFF0..0x1_0010).filter_map(char::from_u32);
+    for text in characters.map(String::from).chain(["".to_owned(), "\\\"\\\\u0001\u{1f525}".to_owned()]) {
+        let json = json(&device(&text));
+        // Two quotes enclose the string.
+        assert_eq!(payload_length(&json) + 2, serde_json::to_string(&json).unwrap().len(), "{text:?}");
+    }
+}
+
+#[test]
+fn an_answer_is_filled_to_its_last_byte_and_not_beyond() {
+    for (first, fits) in [(MAX_BYTES - 1_001, true), (MAX_BYTES - 1_000, true), (MAX_BYTES - 999, false)] {
+        let mut filling = Filling::default();
+        assert!(filling.add(&device_of(first)));
+        assert_eq!(filling.add(&device_of(1_000)), fits, "{first}");
+        assert_eq!((filling.devices.len(), filling.bytes), if fits { (2, first + 1_000) } else { (1, first) });
+    }
+}
+
+#[test]
+fn a_payload_at_the_limit_has_less_than_5_mb() {
+    let mut filling = Filling::default();
+    while filling.add(&device_of(MAX_BYTES / 45)) {}
+    assert_eq!(filling.bytes, MAX_BYTES);
+    let longest = Position { uuid: "\u{1}".repeat(2_048), product_hex: Some("0xFF010001".to_owned()) };
+    let body = serde_json::to_string(&filling.into_page(Some(longest))).unwrap();
+    let length = serde_json::to_string(&body).unwrap().len();
+    assert!((MAX_BYTES..=4_999_000).contains(&length), "{length} bytes");
+}
+
+/// No row is that large; were one, the list would go on.
+#[test]
+fn the_first_device_is_always_added() {
+    let mut filling = Filling::default();
+    assert!(filling.add(&device_of(MAX_BYTES + 1)));
+    assert!(!filling.add(&device("")));
+}
+
+#[test]
+fn the_position_of_any_uuid_is_short_and_read_again() {
+    let product: ProductHex = "0xFF010001".parse().unwrap();
+    for (product, character) in [(None, '\u{1}'), (Some(product), '"'), (Some(product), '\u{80}')] {
+        let uuid = character.to_string().repeat(2_048 / character.len_utf8());
+        let position = Position { uuid: uuid.clone(), product_hex: product.map(|product| product.to_string()) };
+        let text = position.encode();
+        assert!(text.len() < 4_000, "{} characters", text.len());
+        assert_eq!(Position::parse(&text, product).map(|position| position.uuid), Some(uuid));
+    }
+}
