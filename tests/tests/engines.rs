@@ -324,6 +324,8 @@ async fn an_answer_of_dynamodb_has_its_checksum_and_request_id() {
     let refused = Request { body: r#"{"TableName":"no-such-table","Item":{"uuid":{"S":"x"}}}"#, ..request };
     let malformed = Request { body: "{", ..request };
     let mistyped = Request { body: r#"{"TableName":{}}"#, ..request };
+    let empty = Request { body: r#"{"TableName":"firefly-devices","Item":{"uuid":{}}}"#, ..request };
+    let absent = Request { body: r#"{"TableName":"firefly-devices","Item":null}"#, ..request };
     let unknown = Request {
         headers: &[("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "DynamoDB_20120810.Nothing")],
         ..request
@@ -332,7 +334,9 @@ async fn an_answer_of_dynamodb_has_its_checksum_and_request_id() {
         (request, ""),
         (refused, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"),
         (malformed, "com.amazon.coral.service#SerializationException"),
-        (mistyped, "Exception"),
+        (mistyped, "com.amazon.coral.service#SerializationException"),
+        (empty, "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"),
+        (absent, "com.amazon.coral.validate#ValidationException"),
         (unknown, "com.amazon.coral.service#UnknownOperationException"),
     ] {
         let answer = engines.signed(request, &host).send().await;

@@ -429,6 +429,19 @@ fn assert_not_unpacked(output: &Output, program: &Path) {
     assert!(!program.exists());
 }
 
+/// GitHub's settings of the environment are all that keeps another branch from the deploy role.
+#[test]
+fn the_readme_lets_only_main_deploy() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for part in [
+        "**Let only `main` deploy.**",
+        "deployment-branch-policies -f name=main -f type=branch",
+        "*Required reviewers*",
+    ] {
+        assert!(readme.contains(part), "{part}");
+    }
+}
+
 #[test]
 fn the_gates_run_on_debian_with_the_pinned_toolchain() {
     let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();

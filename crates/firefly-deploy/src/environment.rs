@@ -28,7 +28,7 @@ pub enum ConnectError {
     /// Nobody said which environment is to be worked on.
     #[error("{VARIABLE} is not set: set it to the name of the environment to work on, such as production")]
     NotNamed,
-    /// The credentials may not read the bootstrap stack: they belong to another region, or to a role that is too old.
+    /// The credentials may not read the bootstrap stack: they are those of a role that an older bootstrap stack made.
     #[error(
         "nothing says that {region} holds the environment {asked:?}, nothing was touched: the stack {stack} may not be \
          read ({message}): {ADVICE}"
@@ -55,7 +55,7 @@ pub enum ConnectError {
         asked: String,
         /// The bootstrap stack.
         stack: String,
-        /// What is wrong with it.
+        /// The fault of the stack.
         cause: &'static str,
     },
     /// The bootstrap stack is in a state in which its output may change or is not there.

@@ -9,7 +9,7 @@ use crate::commands::print;
 use crate::options;
 use crate::verdict::Failure;
 
-/// Files besides connections: the standard streams, the runtime's own, the resolver's.
+/// Open files that are not connections: the standard streams, the runtime's own, the resolver's.
 const OTHER_FILES: u64 = 32;
 
 pub(crate) async fn run(

@@ -53,7 +53,7 @@ impl AppConfigData {
         Self { dir: Arc::new(dir.to_owned()), callers, deadlines }
     }
 
-    /// Answers one HTTP request. Who is not a caller learns nothing, and has no body read.
+    /// Answers one HTTP request. A stranger learns nothing, and the body of a stranger's request is not read.
     pub(crate) async fn answer(self, request: Request<Body>) -> Response {
         let (head, body) = request.into_parts();
         let caller = match self.callers.admit(&head) {

@@ -1,167 +1,46 @@
 //! The whole cloud: engines, functions and gateway, started and stopped together.
 
-use std::collections::BTreeMap;
+mod error;
+mod functions;
+mod options;
+
 use std::fs::Permissions;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use firefly_service::aws::Aws;
 use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Runner};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::appconfig::AppConfigData;
 use crate::data_dir::{DataDir, DataDirError, private_dir};
-use crate::dynamodb::{self, DynamoDbError};
+use crate::dynamodb;
 use crate::engines_file::EnginesFile;
 use crate::files::Shares;
-use crate::gateway::{self, Clock, Deployed, Gateway, Invoke};
-use crate::jwt::{Authorizer, DeveloperIssuer, KeySetError, SigningKeyError};
-use crate::kit::{self, Caller, Callers, Deadlines, Grants};
-use crate::object_store::{self, ObjectStore};
+use crate::gateway::{self, Gateway};
+use crate::jwt::{Authorizer, DeveloperIssuer};
+use crate::kit;
+use crate::object_store::ObjectStore;
 use crate::s3;
 use crate::template::{
     API_GATEWAY, BucketTemplate, DEVICE_BACKUPS, DEVICES_TABLE, FUNCTIONS, FunctionTemplate, GatewayTemplate,
-    REGISTRATION_KEYS_TABLE, TableTemplate, TemplateError,
+    REGISTRATION_KEYS_TABLE, TableTemplate,
 };
 
-/// What the shared layer holds: the configuration that applies when AppConfig has none.
-const DEFAULTS: &str = include_str!("../../../stacks/shared-layer/firefly/defaults.json");
-/// The AppConfig environment of the local functions.
-const APP_CONFIG_ENV: &str = "local";
-/// The region of the embedded engines.
-const REGION: &str = "us-east-1";
+pub use error::CloudError;
+pub use options::{Credentials, Data, Options, TokenIssuer};
+
+use functions::{Endpoints, callers, deploy, parameters};
+
 /// Longest wait for the requests under way when everything ends: longer than any function may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 /// Access key id of the person at the desk, who may do everything in the embedded engines.
 const DEVELOPER: &str = "firefly-local";
-
-/// Where the data are.
-#[derive(Clone, Debug)]
-pub enum Data {
-    /// In the data directory; they outlive the process.
-    Durable,
-    /// In a temporary directory that goes with the process. The data directory holds the signing key all the same.
-    Ephemeral,
-}
-
-/// Whose tokens are accepted.
-#[derive(Clone, Debug)]
-pub enum TokenIssuer {
-    /// The built-in developer issuer.
-    Developer,
-    /// An OpenID Connect issuer.
-    External {
-        /// `iss` of its tokens.
-        issuer: String,
-        /// `aud` (or `client_id`) of its tokens.
-        audience: String,
-        /// Where its keys are.
-        jwks_url: String,
-    },
-}
-
-/// The credentials with which the functions call their engines.
-#[derive(Clone, Debug)]
-pub enum Credentials {
-    /// Drawn at the start: all engines are embedded. External ones get these environment variables instead: `AWS_REGION`,
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
-    Own(BTreeMap<String, String>),
-    /// Those of another local cloud, whose engines these are.
-    Shared(kit::Credentials),
-}
-
-/// How a local cloud is to run.
-#[derive(Clone)]
-pub struct Options {
-    /// The address the gateway listens on; port 0 takes a free one.
-    pub listen: String,
-    /// The directory of durable data and of the signing key.
-    pub data_dir: PathBuf,
-    /// Where the data are.
-    pub data: Data,
-    /// A DynamoDB to use in place of the embedded one; its tables exist.
-    pub dynamodb_endpoint: Option<String>,
-    /// An S3 to use in place of the embedded one; its bucket exists.
-    pub s3_endpoint: Option<String>,
-    /// The bucket's name; by default what the templates say.
-    pub backup_bucket: Option<String>,
-    /// Whose tokens are accepted.
-    pub token_issuer: TokenIssuer,
-    /// How the functions sign their calls.
-    pub credentials: Credentials,
-    /// How many files the process may open.
-    pub files: u64,
-    /// How long a connection may take.
-    pub deadlines: Deadlines,
-    /// The server's clock.
-    pub clock: Clock,
-}
-
-/// Why the local cloud does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum CloudError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", hint(source))]
-    Listen {
-        /// The address.
-        address: String,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// The data directory cannot be worked in.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The embedded DynamoDB does not run.
-    #[error(transparent)]
-    DynamoDb(#[from] DynamoDbError),
-    /// The embedded S3 does not run.
-    #[error("cannot start the embedded S3: {0}")]
-    S3(#[from] object_store::StoreError),
-    /// The developer issuer has no signing key.
-    #[error(transparent)]
-    SigningKey(#[from] SigningKeyError),
-    /// The keys of the token issuer cannot be read.
-    #[error(transparent)]
-    KeySet(#[from] KeySetError),
-    /// A template cannot be read.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// A function cannot be started.
-    #[error("{function} cannot start: {source}{}", external_hint(source))]
-    Function {
-        /// The function.
-        function: String,
-        /// Why.
-        source: ConfigError,
-    },
-    /// Something that has to be there, such as a temporary directory or a socket, cannot be had.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// What the operating system says.
-        source: io::Error,
-    },
-}
-
-fn hint(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::AddrInUse { "; give another address with --listen HOST:PORT" } else { "" }
-}
-
-fn external_hint(error: &ConfigError) -> &'static str {
-    match error {
-        ConfigError::Missing { name } if name.starts_with("AWS_") => "; external engines need region and credentials",
-        _ => "",
-    }
-}
 
 /// A running local cloud.
 pub struct Cloud {
@@ -266,7 +145,9 @@ impl Cloud {
 
         let endpoints = Endpoints { dynamodb: dynamodb_endpoint, s3: s3_endpoint, appconfigdata: appconfig_endpoint };
         let functions = deploy(templates, &endpoints, &credentials, external)?;
-        let developer = endpoints.environment(credentials.environment(DEVELOPER));
+        // Credentials given for external engines replace the developer's own if they have the same access key id.
+        let same = external.filter(|given| given.get("AWS_ACCESS_KEY_ID").is_some_and(|id| id == DEVELOPER));
+        let developer = endpoints.environment(same.cloned().unwrap_or_else(|| credentials.environment(DEVELOPER)));
         if dynamodb.is_some() {
             let environment = Environment::new(developer.clone());
             let aws = Aws::new(&environment).map_err(|source| function_error("the embedded DynamoDB", source))?;
@@ -284,11 +165,9 @@ impl Cloud {
         };
         let mut embedded = developer;
         // External engines have credentials that are not this cloud's to tell.
-        let external =
+        let given =
             [("AWS_ENDPOINT_URL_DYNAMODB", &options.dynamodb_endpoint), ("AWS_ENDPOINT_URL_S3", &options.s3_endpoint)];
-        for (variable, _) in external.iter().filter(|(_, endpoint)| endpoint.is_some()) {
-            embedded.remove(*variable);
-        }
+        embedded.retain(|variable, _| !given.iter().any(|(name, url)| name == variable && url.is_some()));
         let engines_file = EnginesFile::write(&options.data_dir, &url(address), &embedded)
             .map_err(|source| DataDirError::Io { path: options.data_dir.clone(), source })?;
         let gateway = Arc::new(gateway);
@@ -366,122 +245,6 @@ impl Cloud {
     }
 }
 
-/// Where the functions' AWS is.
-struct Endpoints {
-    dynamodb: String,
-    s3: String,
-    appconfigdata: String,
-}
-
-impl Endpoints {
-    /// The variables with which an SDK reaches the engines with these credentials. `AWS_DEFAULT_REGION` is the name that
-    /// version 1 of aws-cli reads.
-    fn environment(&self, credentials: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let mut environment = credentials;
-        environment.extend(
-            [
-                ("AWS_REGION", REGION),
-                ("AWS_DEFAULT_REGION", REGION),
-                ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb),
-                ("AWS_ENDPOINT_URL_S3", &self.s3),
-                ("AWS_ENDPOINT_URL_APPCONFIGDATA", &self.appconfigdata),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
-        environment
-    }
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}")
-}
-
-/// The parameters of all templates, as a deployment without layers resolves them.
-fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
-    [
-        ("ApiId", "local"),
-        ("AuthorizerId", "local"),
-        ("UserPoolId", "local"),
-        ("UserPoolClientId", "local"),
-        ("SharedLayerArn", ""),
-        ("AppConfigExtensionLayerArn", ""),
-        ("AppConfigEnv", APP_CONFIG_ENV),
-        ("BackupBucketName", backup_bucket.unwrap_or_default()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
-}
-
-/// Who may call the embedded engines: each function for what its template grants, the developer for everything, and so
-/// whoever has the credentials for external engines, with which the functions then call all engines.
-fn callers(
-    templates: &[FunctionTemplate],
-    credentials: &kit::Credentials,
-    external: Option<&BTreeMap<String, String>>,
-) -> Callers {
-    let caller = |name: &str, grants| Caller {
-        access_key_id: name.to_owned(),
-        secret_access_key: credentials.secret_access_key().to_owned(),
-        session_token: Some(credentials.session_token().to_owned()),
-        grants,
-    };
-    let functions = templates.iter().map(|template| {
-        let actions = template.actions.iter().map(|grant| grant.action.as_str());
-        caller(&template.name, Grants::actions(actions))
-    });
-    let given = external.and_then(|given| {
-        Some(Caller {
-            access_key_id: given.get("AWS_ACCESS_KEY_ID")?.clone(),
-            secret_access_key: given.get("AWS_SECRET_ACCESS_KEY")?.clone(),
-            session_token: given.get("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()).cloned(),
-            grants: Grants::Everything,
-        })
-    });
-    Callers::new(functions.chain([caller(DEVELOPER, Grants::Everything)]).chain(given))
-}
-
-/// Starts every function with the environment of its template.
-fn deploy(
-    templates: Vec<FunctionTemplate>,
-    endpoints: &Endpoints,
-    credentials: &kit::Credentials,
-    external: Option<&BTreeMap<String, String>>,
-) -> Result<Vec<Deployed>, CloudError> {
-    let deploy = |template: FunctionTemplate| {
-        let mut variables = template.environment.clone();
-        variables.extend(endpoints.environment(credentials.environment(&template.name)));
-        if let Some(given) = external {
-            for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
-                variables.remove(name);
-            }
-            variables.extend(given.clone());
-        }
-        let environment = Environment::new(variables).with_defaults(Some(DEFAULTS.to_owned()));
-        let function = runner(&template.name, &environment).map_err(|source| function_error(&template.name, source))?;
-        Ok(Deployed { template, function })
-    };
-    templates.into_iter().map(deploy).collect()
-}
-
-/// The function of this name.
-fn runner(name: &str, environment: &Environment) -> Result<Arc<dyn Invoke>, ConfigError> {
-    fn make<F: Function>(environment: &Environment) -> Result<Arc<dyn Invoke>, ConfigError> {
-        Ok(Arc::new(Runner::<F>::new(environment, Metrics::new(io::sink()))?))
-    }
-    match name {
-        func_api_devices_backup_delete::App::NAME => make::<func_api_devices_backup_delete::App>(environment),
-        func_api_devices_backup_get::App::NAME => make::<func_api_devices_backup_get::App>(environment),
-        func_api_devices_backup_post::App::NAME => make::<func_api_devices_backup_post::App>(environment),
-        func_api_devices_get::App::NAME => make::<func_api_devices_get::App>(environment),
-        func_api_devices_register_post::App::NAME => make::<func_api_devices_register_post::App>(environment),
-        func_api_devices_registration_get::App::NAME => make::<func_api_devices_registration_get::App>(environment),
-        func_api_health_get::App::NAME => make::<func_api_health_get::App>(environment),
-        func_api_registration_keys_get::App::NAME => make::<func_api_registration_keys_get::App>(environment),
-        func_api_registration_keys_post::App::NAME => make::<func_api_registration_keys_post::App>(environment),
-        _ => Err(ConfigError::Invalid { name: "the template's name", expected: "a function of this workspace" }),
-    }
-}
-
 /// A listener on a free port of the loopback interface, and its URL.
 async fn loopback() -> Result<(TcpListener, String), CloudError> {
     let listen = async {
@@ -503,4 +266,8 @@ fn io_error(what: &'static str, source: io::Error) -> CloudError {
 
 fn function_error(function: &str, source: ConfigError) -> CloudError {
     CloudError::Function { function: function.to_owned(), source }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
 }

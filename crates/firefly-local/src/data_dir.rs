@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The permission bits of everybody but the owner.
 pub(crate) const OTHERS: u32 = 0o077;
 
-/// What a cloud makes in the directory: other users may not read it, whatever its files were made with.
+/// The files and directories that a cloud makes in the directory; other users may read none of them.
 const MADE: [&str; 5] = ["lock", "dynamodb.sqlite", "dynamodb.sqlite-wal", "dynamodb.sqlite-shm", "s3"];
 
 /// A directory that one local cloud works in at a time.

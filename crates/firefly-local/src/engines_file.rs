@@ -7,8 +7,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use crate::data_dir::OTHERS;
 
 /// The variable of the cloud's URL.
 pub const URL: &str = "FIREFLY_URL";
@@ -30,7 +34,7 @@ pub enum EnginesFileError {
     NoSuchUrl {
         /// The directory.
         dir: PathBuf,
-        /// What was asked for.
+        /// The URL that was asked for.
         url: String,
         /// The URLs of those that run.
         running: Vec<String>,
@@ -43,12 +47,18 @@ pub enum EnginesFileError {
         /// Their URLs.
         running: Vec<String>,
     },
+    /// Another user may have written the directory or a file in it, whose text a shell would evaluate.
+    #[error("another user may write {}: give it to its user alone (mode 700, files 600), or give another --data-dir", path.display())]
+    Exposed {
+        /// The directory or file.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -71,7 +81,7 @@ impl EnginesFile {
     /// Writes the file of the cloud at `url`, and removes what killed processes left.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn write(dir: &Path, url: &str, environment: &BTreeMap<String, String>) -> io::Result<Self> {
         let _ = running(dir);
         // Several clouds of one process, as tests have, share a directory.
@@ -122,12 +132,25 @@ fn running(dir: &Path) -> Result<Vec<(String, String)>, EnginesFileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(EnginesFileError::io(dir)(error)),
     };
+    if fs::metadata(dir).map_err(EnginesFileError::io(dir))?.mode() & OTHERS != 0 {
+        return Err(EnginesFileError::Exposed { path: dir.to_owned() });
+    }
     let mut running = Vec::new();
     for entry in entries {
         let path = entry.map_err(EnginesFileError::io(dir))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !(name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
             continue;
+        }
+        let found = match fs::symlink_metadata(&path) {
+            Ok(found) => found,
+            // Its cloud has just ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(EnginesFileError::io(&path)(error)),
+        };
+        // A link or a pipe is not the file of a cloud, and neither is a file of another user.
+        if !found.is_file() || found.mode() & OTHERS != 0 || found.uid() != geteuid().as_raw() {
+            return Err(EnginesFileError::Exposed { path });
         }
         let mut file = match File::open(&path) {
             Ok(file) => file,
@@ -143,7 +166,9 @@ fn running(dir: &Path) -> Result<Vec<(String, String)>, EnginesFileError> {
                     text.lines().find_map(|line| line.strip_prefix("export ")?.strip_prefix(URL)?.strip_prefix('='));
                 running.push((url.unwrap_or_default().trim_matches('\'').to_owned(), text));
             }
-            _ => drop(fs::remove_file(&path)),
+            Err(TryLockError::Error(error)) => return Err(EnginesFileError::io(&path)(error)),
+            // Its cloud was killed.
+            Ok(()) => drop(fs::remove_file(&path)),
         }
     }
     running.sort();

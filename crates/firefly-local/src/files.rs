@@ -12,13 +12,15 @@ const BASE: u64 = 64;
 const PER_INVOCATION: u64 = 8;
 /// Most invocations at a time.
 const MOST_INVOCATIONS: u64 = 64;
+/// The fewest files with which a cloud starts: with fewer, requests are lost.
+pub const FEWEST: u64 = 128;
 /// The fewest files with which no connection has to wait for another but at a load that no machine serves.
 pub const ENOUGH: u64 = 4_096;
 
 /// Raises the soft limit of open files as far as the hard one and the system allow, and returns it.
 #[must_use]
 pub fn raise_limit() -> u64 {
-    // Where it cannot be raised or asked for, connections that find no file are said when it happens.
+    // Where the limit cannot be read, the listeners say when it is reached.
     rlimit::increase_nofile_limit(WANTED).unwrap_or(ENOUGH)
 }
 

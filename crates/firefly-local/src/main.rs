@@ -162,6 +162,14 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     // Whatever this process makes is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let files = files::raise_limit();
+    if files < files::FEWEST {
+        return Err(format!(
+            "only {files} files may be open, and the cloud takes {} at least; `ulimit -n {}` raises the limit",
+            files::FEWEST,
+            files::ENOUGH
+        )
+        .into());
+    }
     if files < files::ENOUGH {
         eprintln!(
             "firefly-local: only {files} files may be open, so that connections wait for each other under load; \
@@ -178,7 +186,15 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let aws = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
     let aws_environment = std::env::vars().filter(|(name, _)| aws.contains(&name.as_str())).collect();
     let data_dir = args.data_dir.data_dir;
-    let cloud = Cloud::start(Options {
+    // From here on Ctrl-C and SIGTERM end it in order, while it starts as well.
+    let (mut interrupts, mut terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut ended = async || {
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = terminations.recv() => {}
+        }
+    };
+    let mut starting = std::pin::pin!(Cloud::start(Options {
         listen: args.listen,
         data_dir: data_dir.clone(),
         data: if args.ephemeral { Data::Ephemeral } else { Data::Durable },
@@ -190,14 +206,17 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         files,
         deadlines: Deadlines::default(),
         clock: Arc::new(clock),
-    })
-    .await?;
-    // Listening begins before the cloud is said to run: from then on Ctrl-C and SIGTERM end it in order.
-    let (mut interrupts, mut terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut ended = async || {
-        tokio::select! {
-            _ = interrupts.recv() => {}
-            _ = terminations.recv() => {}
+    }));
+    let cloud = tokio::select! {
+        cloud = &mut starting => cloud?,
+        () = ended() => {
+            eprintln!("firefly-local: stopping");
+            tokio::select! {
+                // A start that is cut off would leave the data of an ephemeral cloud.
+                cloud = starting => cloud?.stop().await,
+                () = ended() => {}
+            }
+            return Ok(());
         }
     };
     // Whoever started it may have closed the output; that is no reason to end.

@@ -91,7 +91,7 @@ struct Protocol {
 
 impl Protocol {
     /// Answers one HTTP request. A caller's request is read whole before it is judged further, so that no client is
-    /// refused in the middle of sending; who is not a caller learns nothing, and has no body read.
+    /// refused in the middle of sending. A stranger learns nothing, and the body of a stranger's request is not read.
     async fn answer(self, request: Request) -> Response {
         let (head, body) = request.into_parts();
         let refusal = match self.callers.admit(&head) {

@@ -5,9 +5,10 @@
 #[expect(dead_code, reason = "shared with other tests, which use the rest")]
 mod process;
 
+use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use firefly_device::fleet::{self, Plan};
 use firefly_service::UnixSeconds;
@@ -54,4 +55,40 @@ fn a_soft_limit_is_raised_without_a_word() {
     let ended = start(dir.path(), "ulimit -S -n 256").interrupt();
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(String::from_utf8(ended.stderr).unwrap(), "firefly-local: stopping\n");
+}
+
+#[test]
+fn a_limit_with_which_requests_would_be_lost_is_refused_in_one_line() {
+    let dir = data_dir();
+    let script = r#"ulimit -n 127 && exec "$0" --listen 127.0.0.1:0 --data-dir "$1""#;
+    let binary = env!("CARGO_BIN_EXE_firefly-local");
+    let output = Command::new("sh").args(["-c", script, binary, argument(dir.path())]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{stderr}");
+    assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
+    assert!(stderr.contains("only 127 files") && stderr.contains("ulimit -n 4096"), "{stderr}");
+}
+
+#[test]
+fn a_connection_without_a_file_is_said_in_one_line() {
+    let dir = data_dir();
+    let said = dir.path().join("said");
+    let script = r#"ulimit -n 128 && exec "$0" --listen 127.0.0.1:0 --data-dir "$1" 2>"$2""#;
+    let binary = env!("CARGO_BIN_EXE_firefly-local");
+    let arguments = ["-c", script, binary, argument(dir.path()), argument(&said)];
+    let cloud = Local::spawn(Command::new("sh").args(arguments));
+    let printed = String::from_utf8(process::run(&["env", "--data-dir", argument(dir.path())]).stdout).unwrap();
+    let engine = printed.lines().find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL_S3='http://")).unwrap();
+    let strangers: Vec<_> = (0..140).map(|_| TcpStream::connect(engine.trim_end_matches('\'')).unwrap()).collect();
+    let line = "the embedded S3 cannot accept connections";
+    let read = || std::fs::read_to_string(&said).unwrap();
+    let began = Instant::now();
+    while !read().contains(line) {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is said: {}", read());
+        std::thread::yield_now();
+    }
+    drop(strangers);
+    assert_eq!(cloud.interrupt().status.code(), Some(0));
+    assert!(read().contains("ulimit -n"));
+    assert_eq!(read().matches(line).count(), 1, "{}", read());
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use process::{Local, argument, command, data_dir, run, token};
@@ -38,7 +38,7 @@ fn engines_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What `firefly-local env` prints, as a shell understands it.
+/// The variables that `firefly-local env` prints, as a shell understands them.
 fn env(dir: &Path, further: &[&str]) -> BTreeMap<String, String> {
     let printed = run(&[&["env", "--data-dir", argument(dir)], further].concat());
     assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
@@ -206,4 +206,40 @@ fn a_termination_ends_an_ephemeral_cloud_as_ctrl_c_does() {
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "firefly-local: stopping\n");
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
     assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_termination_during_the_start_leaves_no_data() {
+    let (dir, temporary) = (data_dir(), data_dir());
+    let arguments = ["--listen", "127.0.0.1:0", "--ephemeral", "--data-dir", argument(dir.path())];
+    let mut command = command(&arguments);
+    let child = command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while fs::read_dir(temporary.path()).unwrap().count() == 0 {
+        std::thread::yield_now();
+    }
+    // A signing key is being made, which takes a while.
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+    assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn an_environment_that_another_user_may_have_written_is_refused() {
+    let dir = data_dir();
+    let cloud = Local::start(dir.path(), &[]);
+    let arguments = ["env", "--data-dir", argument(dir.path())];
+    let planted = dir.path().join("engines-1-planted.env");
+    fs::write(&planted, "export FIREFLY_URL='http://127.0.0.1:9'\ntouch owned\n").unwrap();
+    fs::set_permissions(&planted, Permissions::from_mode(0o644)).unwrap();
+    assert_refused(&arguments, &["another user may write", argument(&planted)]);
+    fs::remove_file(&planted).unwrap();
+    std::os::unix::fs::symlink(&engines_files(dir.path())[0], &planted).unwrap();
+    assert_refused(&arguments, &["another user may write", argument(&planted)]);
+    fs::remove_file(&planted).unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    assert_refused(&arguments, &["another user may write", argument(dir.path())]);
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(env(dir.path(), &[])["FIREFLY_URL"], cloud.url());
 }

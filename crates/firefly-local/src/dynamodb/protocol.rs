@@ -18,7 +18,7 @@ use crate::kit::{self, BodyError, Caller, Callers, Deadlines, Refusal};
 /// Longest request: 16 MiB of a BatchWriteItem.
 const MAX_REQUEST_LENGTH: usize = 16 * 1024 * 1024;
 
-/// What `X-Amz-Target` begins with; the operation follows.
+/// The beginning of `X-Amz-Target`; the operation follows.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
 /// The content type of every request and answer.
@@ -33,7 +33,7 @@ pub(super) struct Protocol {
 }
 
 impl Protocol {
-    /// Answers one HTTP request. Who is not a caller learns nothing, and has no body read.
+    /// Answers one HTTP request. A stranger learns nothing, and the body of a stranger's request is not read.
     pub(super) async fn answer(self, request: Request<Body>) -> Response {
         let (head, body) = request.into_parts();
         let caller = match self.callers.admit(&head) {
@@ -117,6 +117,9 @@ fn run(database: &Database, operation: &str, body: &[u8]) -> Option<dynoxide::Re
             "PutItem" | "UpdateItem" | "DeleteItem" => format!("1 validation error detected: {message}"),
             _ => message,
         }),
+        DynoxideError::ConditionalCheckFailedException(message, Some(item)) if operation == "ExecuteStatement" => {
+            DynoxideError::StatementConditionalCheckFailed(message, item)
+        }
         other => other,
     }))
 }
@@ -136,8 +139,15 @@ fn malformed(error: &serde_json::Error) -> DynoxideError {
             return make(without_position(message).to_owned());
         }
     }
-    if error.is_data() {
-        DynoxideError::ValidationException(without_position(&text).to_owned())
+    let message = without_position(&text).to_owned();
+    let absent = ["missing field", "unknown variant", "invalid type: null"];
+    if message.contains("empty AttributeValue") {
+        let message = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes";
+        DynoxideError::ValidationException(message.to_owned())
+    } else if message.contains("Supplied AttributeValue") || absent.iter().any(|part| message.contains(part)) {
+        DynoxideError::ValidationException(message)
+    } else if error.is_data() {
+        DynoxideError::SerializationException(message)
     } else {
         // DynamoDB says nothing about text that is not JSON.
         DynoxideError::SerializationException(String::new())

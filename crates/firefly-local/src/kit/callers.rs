@@ -19,7 +19,7 @@ pub struct Caller {
     pub access_key_id: String,
     /// Makes the signature.
     pub secret_access_key: String,
-    /// Travels in `X-Amz-Security-Token`; a caller without one sends none.
+    /// Travels in `X-Amz-Security-Token`, if the caller has one.
     pub session_token: Option<String>,
     /// The actions the caller may use, on every resource.
     pub grants: Grants,

@@ -98,7 +98,7 @@ pub async fn serve<A, F>(
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 if !failing {
-                    tracing::error!(cause = %error, "{name} cannot accept connections; are too many files open?");
+                    tracing::error!(cause = %error, "{name} cannot accept connections; if too many files are open, `ulimit -n` raises the limit");
                 }
                 failing = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -173,7 +173,7 @@ async fn connection<A, F>(
     }
 }
 
-/// What a connection waits for.
+/// The phases of a connection, by what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The first byte of a request, or the peer's taking an answer.
@@ -279,7 +279,7 @@ impl AsyncWrite for Watched {
 }
 
 impl Watched {
-    /// A byte that the peer takes begins the wait for the next one anew.
+    /// Each byte that the peer takes restarts the idle deadline.
     fn written(&self, polled: &Poll<io::Result<usize>>) {
         if matches!(polled, Poll::Ready(Ok(_))) && self.activity.phase().0 == Phase::Quiet {
             self.activity.set(Phase::Quiet);

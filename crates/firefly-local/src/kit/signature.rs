@@ -53,7 +53,7 @@ pub(super) fn verify(caller: &Caller, head: &Parts, body: &[u8]) -> Option<()> {
     let date = PrimitiveDateTime::parse(head.headers.get("x-amz-date")?.to_str().ok()?, AMZ_DATE).ok()?;
 
     let mut settings = SigningSettings::default();
-    // What was signed decides, and nothing else.
+    // The headers that the request names as signed decide.
     settings.excluded_headers = None;
     let token = caller.session_token.clone();
     let identity = Credentials::new(&caller.access_key_id, &caller.secret_access_key, token, None, "caller").into();

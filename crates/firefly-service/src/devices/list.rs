@@ -70,7 +70,7 @@ pub struct DevicePage {
 #[derive(Default)]
 struct Filling {
     devices: Vec<Listed>,
-    /// What `devices` takes of [`MAX_BYTES`].
+    /// The share of [`MAX_BYTES`] that `devices` takes.
     bytes: usize,
 }
 

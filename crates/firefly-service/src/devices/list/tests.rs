@@ -48,6 +48,17 @@ fn a_payload_at_the_limit_has_less_than_5_mb() {
     assert!((MAX_BYTES..=4_999_000).contains(&length), "{length} bytes");
 }
 
+/// The list of sets of the table at [`MAX_BYTES`], as large as an item may be.
+#[test]
+fn the_dearest_row_fits_into_an_answer() {
+    let controls = (0..0x20_u8).map(char::from).filter(|control| !"\u{8}\t\n\u{c}\r".contains(*control));
+    let set: Vec<_> = std::iter::once(String::new()).chain(controls.map(String::from)).collect();
+    // A set's elements have a byte each, but for the empty one, and the list takes one for each set.
+    let sets = AttributeValue::L(vec![AttributeValue::Ss(set.clone()); 409_600 / set.len()]);
+    let length = payload_length(&json(&[("mcu".to_owned(), sets)].into()));
+    assert!((4_800_000..=4_915_520).contains(&length), "{length} bytes");
+}
+
 /// No row is that large; were one, the list would go on.
 #[test]
 fn the_first_device_is_always_added() {

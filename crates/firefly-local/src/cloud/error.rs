@@ -1,0 +1,69 @@
+//! Why a local cloud does not start.
+
+use std::io;
+
+use firefly_service::environment::ConfigError;
+
+use crate::data_dir::DataDirError;
+use crate::dynamodb::DynamoDbError;
+use crate::jwt::{KeySetError, SigningKeyError};
+use crate::object_store;
+use crate::template::TemplateError;
+
+/// Why the local cloud does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}{}", hint(source))]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The data directory cannot be worked in.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The embedded DynamoDB does not run.
+    #[error(transparent)]
+    DynamoDb(#[from] DynamoDbError),
+    /// The embedded S3 does not run.
+    #[error("cannot start the embedded S3: {0}")]
+    S3(#[from] object_store::StoreError),
+    /// The developer issuer has no signing key.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// The keys of the token issuer cannot be read.
+    #[error(transparent)]
+    KeySet(#[from] KeySetError),
+    /// A template cannot be read.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A function cannot be started.
+    #[error("{function} cannot start: {source}{}", external_hint(source))]
+    Function {
+        /// The function.
+        function: String,
+        /// Why.
+        source: ConfigError,
+    },
+    /// Something that has to be there, such as a temporary directory or a socket, cannot be had.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::AddrInUse { "; give another address with --listen HOST:PORT" } else { "" }
+}
+
+fn external_hint(error: &ConfigError) -> &'static str {
+    match error {
+        ConfigError::Missing { name } if name.starts_with("AWS_") => "; external engines need region and credentials",
+        _ => "",
+    }
+}

@@ -1,0 +1,133 @@
+//! The functions as the local cloud deploys them: their environment, and what they may call.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use firefly_service::environment::{ConfigError, Environment};
+use firefly_service::metrics::Metrics;
+use firefly_service::{Function, Runner};
+
+use super::{CloudError, DEVELOPER, function_error};
+use crate::gateway::{Deployed, Invoke};
+use crate::kit::{self, Caller, Callers, Grants};
+use crate::template::FunctionTemplate;
+
+/// The configuration in the shared layer, which applies when AppConfig has none.
+const DEFAULTS: &str = include_str!("../../../../stacks/shared-layer/firefly/defaults.json");
+/// The AppConfig environment of the local functions.
+const APP_CONFIG_ENV: &str = "local";
+/// The region of the embedded engines.
+const REGION: &str = "us-east-1";
+
+/// Where the functions' AWS is.
+pub(super) struct Endpoints {
+    pub(super) dynamodb: String,
+    pub(super) s3: String,
+    pub(super) appconfigdata: String,
+}
+
+impl Endpoints {
+    /// The variables with which an SDK reaches the engines with these credentials. `AWS_DEFAULT_REGION` is the name that
+    /// version 1 of aws-cli reads.
+    pub(super) fn environment(&self, credentials: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut environment = credentials;
+        environment.extend(
+            [
+                ("AWS_REGION", REGION),
+                ("AWS_DEFAULT_REGION", REGION),
+                ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb),
+                ("AWS_ENDPOINT_URL_S3", &self.s3),
+                ("AWS_ENDPOINT_URL_APPCONFIGDATA", &self.appconfigdata),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        environment
+    }
+}
+
+/// The parameters of all templates, as a deployment without layers resolves them.
+pub(super) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
+    [
+        ("ApiId", "local"),
+        ("AuthorizerId", "local"),
+        ("UserPoolId", "local"),
+        ("UserPoolClientId", "local"),
+        ("SharedLayerArn", ""),
+        ("AppConfigExtensionLayerArn", ""),
+        ("AppConfigEnv", APP_CONFIG_ENV),
+        ("BackupBucketName", backup_bucket.unwrap_or_default()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Who may call the embedded engines: each function for what its template grants, the developer for everything, and so
+/// whoever has the credentials for external engines, with which the functions then call all engines.
+pub(super) fn callers(
+    templates: &[FunctionTemplate],
+    credentials: &kit::Credentials,
+    external: Option<&BTreeMap<String, String>>,
+) -> Callers {
+    let caller = |name: &str, grants| Caller {
+        access_key_id: name.to_owned(),
+        secret_access_key: credentials.secret_access_key().to_owned(),
+        session_token: Some(credentials.session_token().to_owned()),
+        grants,
+    };
+    let functions = templates.iter().map(|template| {
+        let actions = template.actions.iter().map(|grant| grant.action.as_str());
+        caller(&template.name, Grants::actions(actions))
+    });
+    let given = external.and_then(|given| {
+        Some(Caller {
+            access_key_id: given.get("AWS_ACCESS_KEY_ID")?.clone(),
+            secret_access_key: given.get("AWS_SECRET_ACCESS_KEY")?.clone(),
+            session_token: given.get("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()).cloned(),
+            grants: Grants::Everything,
+        })
+    });
+    Callers::new(functions.chain([caller(DEVELOPER, Grants::Everything)]).chain(given))
+}
+
+/// Starts every function with the environment of its template.
+pub(super) fn deploy(
+    templates: Vec<FunctionTemplate>,
+    endpoints: &Endpoints,
+    credentials: &kit::Credentials,
+    external: Option<&BTreeMap<String, String>>,
+) -> Result<Vec<Deployed>, CloudError> {
+    let deploy = |template: FunctionTemplate| {
+        let mut variables = template.environment.clone();
+        variables.extend(endpoints.environment(credentials.environment(&template.name)));
+        if let Some(given) = external {
+            for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+                variables.remove(name);
+            }
+            variables.extend(given.clone());
+        }
+        let environment = Environment::new(variables).with_defaults(Some(DEFAULTS.to_owned()));
+        let function = runner(&template.name, &environment).map_err(|source| function_error(&template.name, source))?;
+        Ok(Deployed { template, function })
+    };
+    templates.into_iter().map(deploy).collect()
+}
+
+/// The function of this name.
+fn runner(name: &str, environment: &Environment) -> Result<Arc<dyn Invoke>, ConfigError> {
+    fn make<F: Function>(environment: &Environment) -> Result<Arc<dyn Invoke>, ConfigError> {
+        Ok(Arc::new(Runner::<F>::new(environment, Metrics::new(io::sink()))?))
+    }
+    match name {
+        func_api_devices_backup_delete::App::NAME => make::<func_api_devices_backup_delete::App>(environment),
+        func_api_devices_backup_get::App::NAME => make::<func_api_devices_backup_get::App>(environment),
+        func_api_devices_backup_post::App::NAME => make::<func_api_devices_backup_post::App>(environment),
+        func_api_devices_get::App::NAME => make::<func_api_devices_get::App>(environment),
+        func_api_devices_register_post::App::NAME => make::<func_api_devices_register_post::App>(environment),
+        func_api_devices_registration_get::App::NAME => make::<func_api_devices_registration_get::App>(environment),
+        func_api_health_get::App::NAME => make::<func_api_health_get::App>(environment),
+        func_api_registration_keys_get::App::NAME => make::<func_api_registration_keys_get::App>(environment),
+        func_api_registration_keys_post::App::NAME => make::<func_api_registration_keys_post::App>(environment),
+        _ => Err(ConfigError::Invalid { name: "the template's name", expected: "a function of this workspace" }),
+    }
+}

@@ -1,0 +1,69 @@
+//! How a local cloud is to run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::gateway::Clock;
+use crate::kit::{self, Deadlines};
+
+/// Where the data are.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// In the data directory; they outlive the process.
+    Durable,
+    /// In a temporary directory that goes with the process. The data directory holds the signing key all the same.
+    Ephemeral,
+}
+
+/// Whose tokens are accepted.
+#[derive(Clone, Debug)]
+pub enum TokenIssuer {
+    /// The built-in developer issuer.
+    Developer,
+    /// An OpenID Connect issuer.
+    External {
+        /// `iss` of its tokens.
+        issuer: String,
+        /// `aud` (or `client_id`) of its tokens.
+        audience: String,
+        /// Where its keys are.
+        jwks_url: String,
+    },
+}
+
+/// The credentials with which the functions call their engines.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// Drawn at the start: all engines are embedded. External ones get these environment variables instead: `AWS_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
+    Own(BTreeMap<String, String>),
+    /// Those of another local cloud, whose engines these are.
+    Shared(kit::Credentials),
+}
+
+/// How a local cloud is to run.
+#[derive(Clone)]
+pub struct Options {
+    /// The address the gateway listens on; port 0 takes a free one.
+    pub listen: String,
+    /// The directory of durable data and of the signing key.
+    pub data_dir: PathBuf,
+    /// Where the data are.
+    pub data: Data,
+    /// A DynamoDB to use in place of the embedded one; its tables exist.
+    pub dynamodb_endpoint: Option<String>,
+    /// An S3 to use in place of the embedded one; its bucket exists.
+    pub s3_endpoint: Option<String>,
+    /// The bucket's name; by default what the templates say.
+    pub backup_bucket: Option<String>,
+    /// Whose tokens are accepted.
+    pub token_issuer: TokenIssuer,
+    /// How the functions sign their calls.
+    pub credentials: Credentials,
+    /// How many files the process may open.
+    pub files: u64,
+    /// How long a connection may take.
+    pub deadlines: Deadlines,
+    /// The server's clock.
+    pub clock: Clock,
+}
