@@ -1,6 +1,6 @@
 //! The file in which a running cloud says how to reach its engines, for commands of the same user.
 //!
-//! A cloud writes `engines-PID.env` into its data directory, mode 0600, locks it while it runs and removes it in the end.
+//! A cloud writes `engines-PID-RANDOM.env` into its data directory, mode 0600, locks it while it runs and removes it in the end.
 //! A file that nobody has locked is one that a killed process left. Its lines are `export NAME='VALUE'`, for a shell to
 //! evaluate: `FIREFLY_URL`, and the variables of AWS's SDKs and command line.
 
@@ -125,6 +125,15 @@ pub fn read(dir: &Path, url: Option<&str>) -> Result<String, EnginesFileError> {
     }
 }
 
+/// Whether a file has the name that a cloud gives its file: `engines-PID-RANDOM.env`.
+fn is_engines_file(name: &str) -> bool {
+    let parts =
+        name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX)).and_then(|name| name.split_once('-'));
+    parts.is_some_and(|(id, random)| {
+        id.parse::<u32>().is_ok() && random.len() == 8 && u32::from_str_radix(random, 16).is_ok()
+    })
+}
+
 /// URL and text of each file in `dir` whose cloud runs; the others are removed.
 fn running(dir: &Path) -> Result<Vec<(String, String)>, EnginesFileError> {
     let entries = match fs::read_dir(dir) {
@@ -139,7 +148,7 @@ fn running(dir: &Path) -> Result<Vec<(String, String)>, EnginesFileError> {
     for entry in entries {
         let path = entry.map_err(EnginesFileError::io(dir))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if !(name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+        if !is_engines_file(name) {
             continue;
         }
         let found = match fs::symlink_metadata(&path) {

@@ -2,6 +2,8 @@
 //!
 //! A connection is a file, and a function's call to an emulator is two: both ends are in this process.
 
+use std::time::Duration;
+
 use crate::kit::{Deadlines, Limits};
 
 /// The most files that are asked for: as many as serve some ten thousand controllers at once.
@@ -10,6 +12,12 @@ const WANTED: u64 = 65_536;
 const BASE: u64 = 64;
 /// Files of one invocation: both ends of two connections to DynamoDB and of one to S3, an object, one to spare.
 const PER_INVOCATION: u64 = 8;
+/// A client of the gateway may be on a slow network.
+const GATEWAY_PATIENCE: Duration = Duration::from_secs(2);
+/// The functions are in this process and wait two seconds for DynamoDB's answer, connecting included.
+const EMULATOR_PATIENCE: Duration = Duration::from_millis(200);
+/// DynamoDB, S3 and AppConfig.
+const EMULATORS: u64 = 3;
 /// Most invocations at a time.
 const MOST_INVOCATIONS: u64 = 64;
 /// The fewest files with which a cloud starts: with fewer, requests are lost.
@@ -31,8 +39,8 @@ pub(crate) struct Shares {
     pub(crate) invocations: usize,
     /// The gateway's connections.
     pub(crate) gateway: Limits,
-    /// Each emulator's connections. Their number follows from that of the invocations and must not be limited: an
-    /// invocation would wait for itself. Idle ones of the functions' clients are kept only as far as files allow.
+    /// Each emulator's connections, enough for all invocations. Idle ones of the functions' clients are kept as far as
+    /// files allow.
     pub(crate) emulator: Limits,
 }
 
@@ -41,15 +49,24 @@ impl Shares {
     pub(crate) fn of(files: u64, deadlines: Deadlines) -> Self {
         let free = files.saturating_sub(BASE);
         let invocations = (free / 2 / PER_INVOCATION).clamp(4, MOST_INVOCATIONS);
-        let connections = free.saturating_sub(invocations * PER_INVOCATION).max(4);
+        // An emulator has two connections of each invocation at the most, and its own share of what is plenty.
+        let emulator = (2 * invocations).max(files / 8);
+        let emulators = if files < ENOUGH { 0 } else { EMULATORS * emulator };
+        let connections = free.saturating_sub(invocations * PER_INVOCATION + emulators).max(4);
         let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         Self {
             invocations: number(invocations),
-            gateway: Limits { deadlines, connections: number(connections), kept_alive: number(connections / 2) },
+            gateway: Limits {
+                deadlines,
+                connections: number(connections),
+                patience: GATEWAY_PATIENCE,
+                kept_alive: number(connections / 2),
+            },
             emulator: Limits {
                 deadlines,
-                connections: number(files),
-                kept_alive: number(if files >= ENOUGH { files } else { invocations }),
+                connections: number(emulator),
+                patience: EMULATOR_PATIENCE,
+                kept_alive: number(if files < ENOUGH { invocations } else { emulator / 2 }),
             },
         }
     }

@@ -154,8 +154,13 @@ fn main() -> ExitCode {
 type Failure = Box<dyn std::error::Error>;
 
 fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
-    eprintln!("firefly-local: {error}");
+    say(error);
     ExitCode::FAILURE
+}
+
+/// A line on standard error, which may be closed: that is no reason to end otherwise than in order.
+fn say(text: &(impl Display + ?Sized)) {
+    let _ = writeln!(std::io::stderr(), "firefly-local: {text}");
 }
 
 async fn serve(args: Serve) -> Result<(), Failure> {
@@ -171,11 +176,11 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         .into());
     }
     if files < files::ENOUGH {
-        eprintln!(
-            "firefly-local: only {files} files may be open, so that connections wait for each other under load; \
-             `ulimit -n {}` raises the limit",
+        say(&format!(
+            "only {files} files may be open, so that connections wait for each other under load; `ulimit -n {}` raises \
+             the limit",
             files::ENOUGH
-        );
+        ));
     }
     // Nothing else in the process sets a subscriber.
     let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr, args.log_level));
@@ -184,7 +189,8 @@ async fn serve(args: Serve) -> Result<(), Failure> {
         _ => TokenIssuer::Developer,
     };
     let aws = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    let aws_environment = std::env::vars().filter(|(name, _)| aws.contains(&name.as_str())).collect();
+    let given = aws.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+    let aws_environment = given.collect();
     let data_dir = args.data_dir.data_dir;
     // From here on Ctrl-C and SIGTERM end it in order, while it starts as well.
     let (mut interrupts, mut terminations) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -210,7 +216,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     let cloud = tokio::select! {
         cloud = &mut starting => cloud?,
         () = ended() => {
-            eprintln!("firefly-local: stopping");
+            say("stopping");
             tokio::select! {
                 // A start that is cut off would leave the data of an ephemeral cloud.
                 cloud = starting => cloud?.stop().await,
@@ -222,7 +228,7 @@ async fn serve(args: Serve) -> Result<(), Failure> {
     // Whoever started it may have closed the output; that is no reason to end.
     let _ = writeln!(std::io::stdout(), "{}", next_steps(&cloud, &data_dir, args.ephemeral));
     ended().await;
-    eprintln!("firefly-local: stopping");
+    say("stopping");
     tokio::select! {
         () = cloud.stop() => {}
         // A second signal waits for no client that keeps a request half sent.

@@ -230,7 +230,7 @@ fn an_environment_that_another_user_may_have_written_is_refused() {
     let dir = data_dir();
     let cloud = Local::start(dir.path(), &[]);
     let arguments = ["env", "--data-dir", argument(dir.path())];
-    let planted = dir.path().join("engines-1-planted.env");
+    let planted = dir.path().join("engines-1-0123abcd.env");
     fs::write(&planted, "export FIREFLY_URL='http://127.0.0.1:9'\ntouch owned\n").unwrap();
     fs::set_permissions(&planted, Permissions::from_mode(0o644)).unwrap();
     assert_refused(&arguments, &["another user may write", argument(&planted)]);

@@ -3,20 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderValue, Request, header};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -46,8 +47,10 @@ impl Default for Deadlines {
 pub struct Limits {
     /// How long each may take.
     pub deadlines: Deadlines,
-    /// Most connections at a time; further ones wait in the listener's backlog.
+    /// Most connections at a time; others wait in the listener's backlog.
     pub connections: usize,
+    /// How long a connection that waits for its peer keeps its place while another one wants it.
+    pub patience: Duration,
     /// Most connections that stay open after an answer; beyond that each is closed after its answer.
     pub kept_alive: usize,
 }
@@ -67,32 +70,26 @@ pub async fn serve<A, F>(
     A: Fn(SocketAddr, Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let open = Arc::new(AtomicUsize::new(0));
+    let places = Places::of(limits);
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut failing = false;
     tokio::pin!(until);
     loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            listener.accept().await.map(|accepted| (slot, accepted))
-        };
         let accepted = tokio::select! {
             () = &mut until => break,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
             // What has ended is forgotten; why it ended does not matter.
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((slot, (stream, peer))) => {
+            Ok((stream, peer)) => {
                 failing = false;
-                let connection = connection(stream, peer, limits, Arc::clone(&open), answer.clone(), stopped.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
+                let place = tokio::select! {
+                    () = &mut until => break,
+                    place = places.take() => place,
+                };
+                connections.spawn(connection(stream, peer, limits, place, answer.clone(), stopped.clone()));
             }
             // The peer has left before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -109,20 +106,60 @@ pub async fn serve<A, F>(
     while connections.join_next().await.is_some() {}
 }
 
-/// Counts a connection while it is open.
-struct Open(Arc<AtomicUsize>);
+/// The places for connections.
+struct Places {
+    patience: Duration,
+    free: Arc<Semaphore>,
+    taken: Arc<Mutex<Vec<Arc<Activity>>>>,
+}
 
-impl Open {
-    fn new(count: Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+/// The place of one connection, free again when dropped.
+struct Place {
+    activity: Arc<Activity>,
+    taken: Arc<Mutex<Vec<Arc<Activity>>>>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Places {
+    fn of(limits: Limits) -> Self {
+        let free = Arc::new(Semaphore::new(limits.connections));
+        Self { patience: limits.patience, free, taken: Arc::default() }
+    }
+
+    /// A free place, or that of the connection that has waited longest for its peer.
+    async fn take(&self) -> Place {
+        let permit = loop {
+            let mut free = std::pin::pin!(Arc::clone(&self.free).acquire_owned());
+            let waiting = lock(&self.taken).iter().filter_map(Activity::waiting_since).min_by_key(|(since, _)| *since);
+            let Some((since, activity)) = waiting else {
+                break free.await;
+            };
+            tokio::select! {
+                biased;
+                permit = &mut free => break permit,
+                () = tokio::time::sleep_until(since + self.patience) => activity.given_up.notify_one(),
+            }
+            // It may have gone on in the meantime; then its place is not free, and another one is looked for.
+            tokio::select! {
+                permit = &mut free => break permit,
+                () = tokio::time::sleep(self.patience.min(ACCEPT_PAUSE)) => {}
+            }
+        };
+        let activity = Arc::new(Activity::new());
+        lock(&self.taken).push(Arc::clone(&activity));
+        // The semaphore is never closed.
+        Place { activity, taken: Arc::clone(&self.taken), _permit: permit.ok() }
     }
 }
 
-impl Drop for Open {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        lock(&self.taken).retain(|activity| !Arc::ptr_eq(activity, &self.activity));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves one connection to its end.
@@ -130,7 +167,7 @@ async fn connection<A, F>(
     stream: TcpStream,
     peer: SocketAddr,
     limits: Limits,
-    open: Arc<AtomicUsize>,
+    place: Place,
     answer: A,
     mut stopped: watch::Receiver<()>,
 ) where
@@ -139,16 +176,16 @@ async fn connection<A, F>(
 {
     // Answers are small and written at once; a peer that is gone shows at the first read.
     let _ = stream.set_nodelay(true);
-    let open = Open::new(open);
-    let activity = Arc::new(Activity::new());
-    let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
-    let service = service_fn(|request: Request<hyper::body::Incoming>| {
-        activity.set(Phase::Answering);
-        let answered = answer(peer, request.map(Body::new));
-        let (activity, open) = (Arc::clone(&activity), Arc::clone(&open.0));
+    let activity = &place.activity;
+    let io = TokioIo::new(Watched { stream, activity: Arc::clone(activity) });
+    let service = service_fn(|request: Request<Incoming>| {
+        activity.set(if request.body().is_end_stream() { Phase::Answering } else { Phase::Body });
+        let body = |body| Body::new(WatchedBody { body, activity: Arc::clone(activity) });
+        let answered = answer(peer, request.map(body));
+        let (activity, taken) = (Arc::clone(activity), Arc::clone(&place.taken));
         async move {
             let mut response = answered.await;
-            if open.load(Ordering::Relaxed) > limits.kept_alive {
+            if lock(&taken).len() > limits.kept_alive {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             activity.set(Phase::Quiet);
@@ -164,6 +201,11 @@ async fn connection<A, F>(
             // A connection that breaks has nobody to be told.
             _ = &mut http => return,
             () = activity.expired(limits.deadlines) => return,
+            () = activity.given_up.notified() => {
+                if activity.phase().0 != Phase::Answering {
+                    return;
+                }
+            }
             // Nothing is sent: the sender is dropped.
             _ = stopped.changed(), if !stopping => {
                 stopping = true;
@@ -180,7 +222,9 @@ enum Phase {
     Quiet,
     /// The rest of a head.
     Head,
-    /// The answer; who makes it keeps the time.
+    /// The rest of a body; [`read`](super::read) keeps the time.
+    Body,
+    /// The answer; the function that makes it keeps the time.
     Answering,
 }
 
@@ -188,20 +232,28 @@ enum Phase {
 struct Activity {
     phase: Mutex<(Phase, Instant)>,
     changed: Notify,
+    /// Another connection gets the place of this one.
+    given_up: Notify,
 }
 
 impl Activity {
     fn new() -> Self {
-        Self { phase: Mutex::new((Phase::Quiet, Instant::now())), changed: Notify::new() }
+        Self { phase: Mutex::new((Phase::Quiet, Instant::now())), changed: Notify::new(), given_up: Notify::new() }
     }
 
     fn set(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+        *lock(&self.phase) = (phase, Instant::now());
         self.changed.notify_one();
     }
 
     fn phase(&self) -> (Phase, Instant) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.phase)
+    }
+
+    /// Since when a connection waits for its peer; `None` while it is answered.
+    fn waiting_since(self: &Arc<Self>) -> Option<(Instant, Arc<Self>)> {
+        let (phase, since) = self.phase();
+        (phase != Phase::Answering).then(|| (since, Arc::clone(self)))
     }
 
     /// Resolves when the phase has lasted too long.
@@ -211,7 +263,7 @@ impl Activity {
             let end = match phase {
                 Phase::Quiet => since + deadlines.idle,
                 Phase::Head => since + deadlines.head,
-                Phase::Answering => {
+                Phase::Body | Phase::Answering => {
                     self.changed.notified().await;
                     continue;
                 }
@@ -224,6 +276,37 @@ impl Activity {
                 () = self.changed.notified() => {}
             }
         }
+    }
+}
+
+/// A body whose end is noticed.
+struct WatchedBody {
+    body: Incoming,
+    activity: Arc<Activity>,
+}
+
+impl hyper::body::Body for WatchedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let ended = self.body.is_end_stream() || matches!(polled, Poll::Ready(None | Some(Err(_))));
+        if ended && self.activity.phase().0 == Phase::Body {
+            self.activity.set(Phase::Answering);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

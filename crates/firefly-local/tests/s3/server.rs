@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -50,7 +50,12 @@ impl Server {
             caller("writer", Grants::actions(["s3:PutObject"])),
             caller("deleter", Grants::actions(["s3:DeleteObject"])),
         ]);
-        let limits = Limits { deadlines: Deadlines::default(), connections: 10_000, kept_alive: 10_000 };
+        let limits = Limits {
+            deadlines: Deadlines::default(),
+            connections: 10_000,
+            patience: Duration::from_secs(60),
+            kept_alive: 10_000,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
