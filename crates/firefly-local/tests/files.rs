@@ -63,7 +63,7 @@ fn a_limit_with_which_requests_would_be_lost_is_refused_in_one_line() {
     let dir = data_dir();
     let script = r#"ulimit -n 127 && exec "$0" --listen 127.0.0.1:0 --data-dir "$1""#;
     let binary = env!("CARGO_BIN_EXE_firefly-local");
-    let output = Command::new("sh").args(["-c", script, binary, argument(dir.path())]).output().unwrap();
+    let output = process::finish(Command::new("sh").args(["-c", script, binary, argument(dir.path())]));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{stderr}");
     assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");

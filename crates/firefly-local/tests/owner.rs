@@ -219,7 +219,7 @@ fn a_termination_during_the_start_leaves_no_data() {
     }
     // A signing key is being made, which takes a while.
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
+    let output = process::finished(child);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
     assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new());

@@ -33,7 +33,16 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 
 /// Runs the binary to its end, which has to come.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    let child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    finish(&mut command(arguments))
+}
+
+/// Runs a command to its end, which has to come.
+pub(crate) fn finish(command: &mut Command) -> Output {
+    finished(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// Waits for the end of a process, which has to come.
+pub(crate) fn finished(child: Child) -> Output {
     let id = child.id();
     within(id, move || child.wait_with_output().unwrap())
 }
