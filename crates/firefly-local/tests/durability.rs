@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firefly_device::{Client, Identity, Restore, SignedHeaders, Standing, Upload};
-use process::{Local, argument, command, data_dir, new_device, run, sign, token};
+use process::{Local, argument, assert_refused, command, data_dir, new_device, run, sign, token};
 use serde_json::Value;
 
 /// One device's uploads: the number of the newest one acknowledged, and of the newest one sent.
@@ -221,20 +221,6 @@ async fn a_token_is_made_without_a_running_cloud_and_alone_on_standard_output() 
     assert_eq!(cloud.as_user(&another, "GET", "/devices").await.status, 403);
     let elsewhere = process::token(&dir.path().join("elsewhere"), &[]);
     assert_eq!(cloud.as_user(&elsewhere, "GET", "/registration-keys").await.status, 401);
-}
-
-/// Asserts that the binary refuses to start: exit code 1, one line on standard error that says why, nothing on
-/// standard output.
-#[track_caller]
-fn assert_refused(arguments: &[&str], reasons: &[&str]) {
-    let output = run(arguments);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
-    assert_eq!(output.stdout, b"", "{arguments:?}");
-    assert!(stderr.ends_with('\n') && stderr.matches('\n').count() == 1, "{arguments:?}: {stderr}");
-    for reason in reasons {
-        assert!(stderr.contains(reason), "{arguments:?}: {stderr}");
-    }
 }
 
 #[test]

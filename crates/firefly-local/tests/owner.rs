@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use process::{Local, argument, command, data_dir, run, token};
+use process::{Local, argument, assert_refused, command, data_dir, run, token};
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
@@ -67,18 +67,6 @@ async fn tables(variables: &BTreeMap<String, String>) -> Result<Vec<String>, Str
         .http_client(aws_smithy_http_client::Builder::new().build_http());
     let listed = aws_sdk_dynamodb::Client::from_conf(config.build()).list_tables().send().await;
     listed.map(|listed| listed.table_names.unwrap_or_default()).map_err(|error| format!("{error:?}"))
-}
-
-/// Asserts that a command ends with exit code 1 and one line on standard error that says all this.
-#[track_caller]
-fn assert_refused(arguments: &[&str], reasons: &[&str]) {
-    let output = run(arguments);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{arguments:?}: {stderr}");
-    assert!(stderr.ends_with('\n') && stderr.matches('\n').count() == 1, "{arguments:?}: {stderr}");
-    for reason in reasons {
-        assert!(stderr.contains(reason), "{arguments:?}: {stderr}");
-    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Serves HTTP/1.1 connections, and gives up on those that stall.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -95,7 +96,8 @@ pub async fn serve<A, F>(
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 if !failing {
-                    tracing::error!(cause = %error, "{name} cannot accept connections; if too many files are open, `ulimit -n` raises the limit");
+                    tracing::error!(cause = %error, "{name} cannot accept connections; if too many files are open, `ulimit -n` raises the \
+                         limit");
                 }
                 failing = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -110,13 +112,16 @@ pub async fn serve<A, F>(
 struct Places {
     patience: Duration,
     free: Arc<Semaphore>,
-    taken: Arc<Mutex<Vec<Arc<Activity>>>>,
+    taken: Taken,
 }
+
+/// The connections that have a place, by the address of their activity.
+type Taken = Arc<Mutex<HashMap<usize, Arc<Activity>>>>;
 
 /// The place of one connection, free again when dropped.
 struct Place {
     activity: Arc<Activity>,
-    taken: Arc<Mutex<Vec<Arc<Activity>>>>,
+    taken: Taken,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -128,34 +133,46 @@ impl Places {
 
     /// A free place, or that of the connection that has waited longest for its peer.
     async fn take(&self) -> Place {
-        let permit = loop {
-            let mut free = std::pin::pin!(Arc::clone(&self.free).acquire_owned());
-            let waiting = lock(&self.taken).iter().filter_map(Activity::waiting_since).min_by_key(|(since, _)| *since);
-            let Some((since, activity)) = waiting else {
-                break free.await;
-            };
-            tokio::select! {
-                biased;
-                permit = &mut free => break permit,
-                () = tokio::time::sleep_until(since + self.patience) => activity.given_up.notify_one(),
-            }
-            // It may have gone on in the meantime; then its place is not free, and another one is looked for.
-            tokio::select! {
-                permit = &mut free => break permit,
-                () = tokio::time::sleep(self.patience.min(ACCEPT_PAUSE)) => {}
-            }
+        let permit = match Arc::clone(&self.free).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) => self.make_free().await,
         };
         let activity = Arc::new(Activity::new());
-        lock(&self.taken).push(Arc::clone(&activity));
-        // The semaphore is never closed.
-        Place { activity, taken: Arc::clone(&self.taken), _permit: permit.ok() }
+        lock(&self.taken).insert(key(&activity), Arc::clone(&activity));
+        Place { activity, taken: Arc::clone(&self.taken), _permit: permit }
+    }
+
+    /// Waits for a free place; gives up the connection that has waited longest for its peer once that is long enough.
+    async fn make_free(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let now = Instant::now();
+            let longest =
+                lock(&self.taken).values().filter_map(Activity::waiting_since).min_by_key(|(since, _)| *since);
+            let look_again = match longest {
+                Some((since, activity)) if since + self.patience <= now => {
+                    activity.given_up.notify_one();
+                    now + self.patience.min(ACCEPT_PAUSE)
+                }
+                Some((since, _)) => since + self.patience,
+                None => now + self.patience,
+            };
+            let free = Arc::clone(&self.free).acquire_owned();
+            if let Ok(permit) = tokio::time::timeout_at(look_again, free).await {
+                // The semaphore is never closed.
+                return permit.ok();
+            }
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.taken).retain(|activity| !Arc::ptr_eq(activity, &self.activity));
+        lock(&self.taken).remove(&key(&self.activity));
     }
+}
+
+fn key(activity: &Arc<Activity>) -> usize {
+    Arc::as_ptr(activity).addr()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

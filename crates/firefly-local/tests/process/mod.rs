@@ -36,6 +36,20 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     finish(&mut command(arguments))
 }
 
+/// Asserts that the binary refuses to do it: exit code 1, one line on standard error that says why, nothing on
+/// standard output.
+#[track_caller]
+pub(crate) fn assert_refused(arguments: &[&str], reasons: &[&str]) {
+    let output = run(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert_eq!(output.stdout, b"", "{arguments:?}");
+    assert!(stderr.ends_with('\n') && stderr.matches('\n').count() == 1, "{arguments:?}: {stderr}");
+    for reason in reasons {
+        assert!(stderr.contains(reason), "{arguments:?}: {stderr}");
+    }
+}
+
 /// Runs a command to its end, which has to come.
 pub(crate) fn finish(command: &mut Command) -> Output {
     finished(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
