@@ -90,11 +90,12 @@ impl Template {
         template
     }
 
-    /// What is imported: this template with one resource alone, of the given properties, without its metadata and
-    /// without outputs, which may not be added by an import.
+    /// The template of an import: one resource alone, of the given properties. An import may not add outputs. Metadata,
+    /// the template's and the resource's, are left to the update after it.
     pub(crate) fn for_import(&self, logical_id: &str, properties: Value) -> Self {
         let mut template = self.with_properties(logical_id, properties);
         template.0.remove("Outputs");
+        template.0.remove("Metadata");
         if let Some(resources) = template.0.get_mut("Resources").and_then(Value::as_mapping_mut) {
             resources.retain(|id, _| id.as_str() == Some(logical_id));
             if let Some(resource) = resources.get_mut(logical_id).and_then(Value::as_mapping_mut) {
