@@ -1,16 +1,17 @@
-//! CloudFormation YAML as it is read: intrinsic functions stay as they stand.
+//! Templates that are read for what they say of stores and of the root's stacks.
 
 use std::path::Path;
 
+use firefly_templates::Document as Sections;
 use serde_yaml_ng::Value;
 
 use crate::error::Error;
 
-/// A parsed file.
+/// A template, and the file it is in.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
-    pub(crate) file: String,
-    pub(crate) value: Value,
+    file: String,
+    sections: Sections,
 }
 
 impl Document {
@@ -22,37 +23,37 @@ impl Document {
 
     /// Parses a file's text.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, Error> {
-        let value =
-            serde_yaml_ng::from_str(text).map_err(|error| Error::of_file(file, format!("is not YAML: {error}")))?;
-        Ok(Self { file: file.to_owned(), value })
+        let sections = Sections::parse(text).map_err(|error| Error::of_file(file, error.to_string()))?;
+        Ok(Self { file: file.to_owned(), sections })
     }
 
-    /// The value at a path of members.
-    pub(crate) fn at(&self, path: &[&str]) -> Option<&Value> {
-        path.iter().try_fold(&self.value, |value, name| value.get(*name))
+    /// The names of its sections.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.sections.section_names()
+    }
+
+    /// The entries of a section.
+    pub(crate) fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
+        self.sections.section(name)
+    }
+
+    /// One entry of a section.
+    pub(crate) fn entry(&self, section: &str, name: &str) -> Option<&Value> {
+        self.sections.entry(section, name)
     }
 
     /// The resources, each with its logical id.
     pub(crate) fn resources(&self) -> impl Iterator<Item = (&str, &Value)> {
-        members(self.at(&["Resources"]))
+        self.sections.resources()
+    }
+
+    /// The first resource of a type, with its logical id.
+    pub(crate) fn resource_of_type(&self, kind: &str) -> Option<(&str, &Value)> {
+        self.sections.resource_of_type(kind)
     }
 
     /// An error of a member of this file.
     pub(crate) fn error(&self, member: &str, problem: impl Into<String>) -> Error {
         Error::of_member(&self.file, member, problem)
-    }
-}
-
-/// The members of a mapping whose names are texts; none of another value.
-pub(crate) fn members(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
-    let members = value.and_then(Value::as_mapping).into_iter().flatten();
-    members.filter_map(|(name, member)| Some((name.as_str()?, member)))
-}
-
-/// The argument of `!Tag`, where the value is one.
-pub(crate) fn tagged<'a>(value: &'a Value, tag: &str) -> Option<&'a Value> {
-    match value {
-        Value::Tagged(tagged) if tagged.tag == tag => Some(&tagged.value),
-        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_yaml_ng::Value;
 
-use crate::document::{Document, members};
+use crate::document::Document;
 use crate::error::Error;
 use crate::function::Function;
 use crate::yaml;
@@ -10,26 +10,26 @@ use crate::yaml;
 /// The sections that can be added to. Parameters would have to be given by the root template and by the workflows.
 const SECTIONS: [&str; 4] = ["Conditions", "Mappings", "Outputs", "Resources"];
 
-/// The template with the entries of the function's `extra.yaml`. One whose logical id is there already is merged:
+/// The template with the entries of the function's `extra.yaml`. An entry whose logical id is there already is merged:
 /// mappings member by member, sequences one after the other, and of anything else the extra one stays.
 pub(crate) fn merge(function: &Function, template: String) -> Result<String, Error> {
     let Some(text) = &function.extra else { return Ok(template) };
     let file = format!("lambdas/{}/extra.yaml", function.name);
-    let extra = Document::parse(&file, text)?;
     let rendered = Document::parse(&format!("lambdas/{}/template.yaml", function.name), &template)?;
-    if extra.value.as_mapping().is_none() {
-        return Err(Error::of_file(&file, format!("is no mapping; allowed are the sections {}", SECTIONS.join(", "))));
-    }
+    let extra = Document::parse(&file, text)?;
     let mut template = template;
-    for (section, entries) in members(Some(&extra.value)) {
+    for section in extra.names() {
         if !SECTIONS.contains(&section) {
             return Err(extra.error(section, format!("is no section to add to; there are {}", SECTIONS.join(", "))));
         }
-        if entries.as_mapping().is_none() {
-            return Err(extra.error(section, "is no mapping; allowed are entries, each under its logical id"));
+        if extra.section(section).next().is_none() {
+            return Err(extra.error(section, "has no entries; allowed are some, each under its logical id"));
         }
-        for (id, entry) in members(Some(entries)) {
-            let value = match rendered.at(&[section, id]) {
+        for (id, entry) in extra.section(section) {
+            if !is_logical_id(id) {
+                return Err(extra.error(&format!("{section}.{id}"), "is no logical id; allowed are letters and digits"));
+            }
+            let value = match rendered.entry(section, id) {
                 Some(own) => merged(own, entry),
                 None => entry.clone(),
             };
@@ -38,6 +38,10 @@ pub(crate) fn merge(function: &Function, template: String) -> Result<String, Err
         }
     }
     Ok(template)
+}
+
+fn is_logical_id(id: &str) -> bool {
+    !id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric())
 }
 
 fn merged(own: &Value, extra: &Value) -> Value {

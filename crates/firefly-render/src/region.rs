@@ -27,11 +27,6 @@ pub(crate) fn replace(file: &str, text: &str, name: &str, body: &str) -> Result<
     Ok([&lines[..=first].concat(), body, &lines[last..].concat()].concat())
 }
 
-/// Whether a text has a region of this name.
-pub(crate) fn is_in(text: &str, name: &str) -> bool {
-    text.lines().any(|line| line.trim() == begin(name))
-}
-
 fn begin(name: &str) -> String {
     format!("# begin {name}: rendered by firefly-render from lambdas/*/function.toml; do not edit")
 }

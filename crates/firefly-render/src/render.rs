@@ -2,6 +2,7 @@
 
 mod alarms;
 mod graph;
+mod list;
 mod manifests;
 mod observability;
 mod root;
@@ -17,9 +18,6 @@ use crate::files::Files;
 use crate::region;
 use crate::route::METHODS;
 use crate::tree::Tree;
-
-/// The Cargo.toml files that list the functions among their dependencies.
-const MANIFESTS: [&str; 2] = ["crates/firefly-local/Cargo.toml", "tests/Cargo.toml"];
 
 /// The rendered files of a tree: what is to be there, and what is not.
 #[derive(Debug)]
@@ -44,6 +42,7 @@ impl Rendered {
         }
         texts.insert(observability::FILE.to_owned(), observability::text(tree, &files.required(rows::SOURCE)?)?);
         texts.insert(graph::FILE.to_owned(), graph::text(tree));
+        texts.insert(list::FILE.to_owned(), list::text(tree.functions()));
         for (file, parts) in parts(&files, tree)? {
             let mut text = files.required(file)?;
             for (name, body) in parts {
@@ -96,7 +95,7 @@ type Parts = Vec<(&'static str, Vec<(&'static str, String)>)>;
 fn parts(files: &Files, tree: &Tree) -> Result<Parts, Error> {
     let (functions, ordered) = (tree.functions(), tree.deploy_order());
     let bare = region::replace(root::FILE, &files.required(root::FILE)?, "functions", "")?;
-    let mut parts = vec![
+    Ok(vec![
         ("Cargo.toml", vec![("packages", manifests::packages(functions)), ("functions", manifests::paths(functions))]),
         ("samconfig.toml", vec![("functions", samconfig::environments(functions))]),
         (root::FILE, vec![("functions", root::resources(tree, &bare)?)]),
@@ -106,9 +105,8 @@ fn parts(files: &Files, tree: &Tree) -> Result<Parts, Error> {
             vec![("build", workflows::build(&ordered)), ("functions", workflows::matrix(&ordered))],
         ),
         (".github/workflows/delete-all.yml", vec![("functions", workflows::matrix(&ordered))]),
-    ];
-    parts.extend(MANIFESTS.map(|file| (file, vec![("functions", manifests::dependencies(functions))])));
-    Ok(parts)
+        ("crates/firefly-functions/Cargo.toml", vec![("functions", manifests::dependencies(functions))]),
+    ])
 }
 
 /// The methods that pages of other origins may use.

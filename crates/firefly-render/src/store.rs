@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use firefly_templates::{members, tagged};
 use serde_yaml_ng::Value;
 
-use crate::document::{Document, members, tagged};
+use crate::document::Document;
 use crate::error::Error;
 
 /// The members of `Metadata: FireFly`.
@@ -74,8 +75,8 @@ impl Store {
 
     /// The store of a template; none where the template names none.
     fn of_stack(document: &Document, stack: &str) -> Result<Option<Self>, Error> {
-        let Some(metadata) = document.at(&["Metadata", "FireFly"]) else { return Ok(None) };
-        if let Some((name, _)) = members(Some(metadata)).find(|(name, _)| !MEMBERS.contains(name)) {
+        let Some(metadata) = document.entry("Metadata", "FireFly") else { return Ok(None) };
+        if let Some((name, _)) = members(metadata).find(|(name, _)| !MEMBERS.contains(name)) {
             let problem = format!("is no member; there are {}", MEMBERS.join(", "));
             return Err(document.error(&format!("Metadata.FireFly.{name}"), problem));
         }
@@ -85,10 +86,9 @@ impl Store {
                 .ok_or_else(|| document.error(&format!("Metadata.FireFly.{member}"), "is missing; allowed is a text"))
         };
         let (name, variable) = (required("Store")?, required("Variable")?);
-        let of_kind = |kind: &str| document.resources().find(|(_, resource)| resource["Type"].as_str() == Some(kind));
-        let kind = if let Some((id, table)) = of_kind("AWS::DynamoDB::Table") {
+        let kind = if let Some((id, table)) = document.resource_of_type("AWS::DynamoDB::Table") {
             table_of(document, id, &table["Properties"])?
-        } else if let Some((id, bucket)) = of_kind("AWS::S3::Bucket") {
+        } else if let Some((id, bucket)) = document.resource_of_type("AWS::S3::Bucket") {
             bucket_of(document, id, &bucket["Properties"], required("Parameter")?)?
         } else {
             return Err(document.error("Resources", "has no table or bucket; a store has one"));

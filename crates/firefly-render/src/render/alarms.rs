@@ -6,8 +6,10 @@
 
 use std::fmt::Write as _;
 
+use firefly_templates::tagged;
+
 use super::rows::{self, Sets, word_in};
-use crate::document::{Document, tagged};
+use crate::document::Document;
 use crate::error::Error;
 use crate::function::Function;
 use crate::name;
@@ -98,8 +100,8 @@ impl<'a> Alarm<'a> {
     /// The rows of a dashboard that draw what the alarm watches, over all its functions.
     fn rows(&self, sets: &Sets<'_>) -> Result<String, Error> {
         let document = Document::parse(rows::SOURCE, &format!("Resources:\n{}", self.block))?;
-        let metrics =
-            document.at(&["Resources", self.id, "Properties", "Metrics"]).and_then(serde_yaml_ng::Value::as_sequence);
+        let alarm = document.entry("Resources", self.id);
+        let metrics = alarm.and_then(|alarm| alarm["Properties"]["Metrics"].as_sequence());
         let mut rows = Vec::new();
         for query in metrics.into_iter().flatten() {
             if let Some(expression) = query.get("Expression") {

@@ -26,7 +26,7 @@ pub(crate) fn resources(tree: &Tree, text: &str) -> Result<String, Error> {
             .to_owned();
     for (index, function) in functions.iter().enumerate() {
         let id = name::logical_id(&function.name);
-        if root.at(&["Resources", &id]).is_some() {
+        if root.entry("Resources", &id).is_some() {
             let problem = format!("is a resource of {FILE}, too; allowed is another name for {}", function.file());
             return Err(root.error(&format!("Resources.{id}"), problem));
         }
