@@ -1,8 +1,8 @@
-//! Hexadecimal text of a fixed number of bytes.
+//! Conversion between bytes and hex digits.
 
 use std::fmt;
 
-/// The `N` bytes that `text` writes as exactly `2 * N` hex digits of any case.
+/// Returns the `N` bytes that `text` writes as exactly `2 * N` hex digits of any case.
 pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
