@@ -10,6 +10,7 @@
 //! | [`envelope`]       | the FFCE container of an encrypted backup                                           |
 //! | [`etag`]           | the entity tag that a device gives its backup                                       |
 //! | [`group`]          | the groups of users that a route may ask for                                        |
+//! | [`hex`]            | bytes as hex digits                                                                 |
 //! | [`json`]           | JSON that is kept as sent, within the limits of DynamoDB                            |
 //! | [`registration`]   | one-time registration keys, and the body that registers a device                    |
 //! | [`replay`]         | the nonces that a device has spent, and the rule that admits a request              |
@@ -21,7 +22,7 @@ pub mod device;
 pub mod envelope;
 pub mod etag;
 pub mod group;
-mod hex;
+pub mod hex;
 pub mod json;
 pub mod registration;
 pub mod replay;
