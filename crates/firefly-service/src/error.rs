@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use firefly_core::envelope::EnvelopeError;
-use firefly_core::registration::{NewDeviceError, RegistrationKeyError};
-use firefly_core::signed_request::{AuthError, HeaderError};
+use firefly_core::group::SUPER_USERS;
+use firefly_core::registration::{KEY_HEADER, NewDeviceError, RegistrationKeyError};
+use firefly_core::signed_request::{AuthError, HeaderError, TIMESTAMP_HEADER, UUID_HEADER};
 use firefly_core::time::UnixSeconds;
 use http::StatusCode;
 
@@ -22,7 +23,7 @@ pub enum ApiError {
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// `X-Device-UUID` names another device than the path.
-    #[error("X-Device-UUID is not the device of the path")]
+    #[error("{UUID_HEADER} is not the device of the path")]
     DeviceMismatch,
     /// The device is not registered, on a route that does not say so.
     #[error("the device is not registered")]
@@ -55,7 +56,7 @@ pub enum ApiError {
     #[error("the token has no sub claim")]
     NoSubject,
     /// The caller is not in the group `super_users`.
-    #[error("the caller is not in the group super_users")]
+    #[error("the caller is not in the group {SUPER_USERS}")]
     NotInGroup,
     /// `X-Registration-Key` is missing or malformed.
     #[error(transparent)]
@@ -132,7 +133,8 @@ impl ApiError {
         match self {
             Self::Header(error) => Failure::new(StatusCode::BAD_REQUEST, "invalid_header", error.to_string()),
             Self::DeviceMismatch => {
-                Failure::new(StatusCode::FORBIDDEN, "device_mismatch", "X-Device-UUID does not match the path")
+                let message = format!("{UUID_HEADER} does not match the path");
+                Failure::new(StatusCode::FORBIDDEN, "device_mismatch", message)
             }
             Self::UnknownDevice | Self::Auth(AuthError::BadSignature) => Failure::unauthorized(),
             Self::NotRegistered => Failure::new(StatusCode::NOT_FOUND, "not_registered", "Device is not registered"),
@@ -141,7 +143,7 @@ impl ApiError {
                 ..Failure::new(
                     StatusCode::UNAUTHORIZED,
                     "stale_timestamp",
-                    "X-Device-Timestamp is outside the acceptance window, check the clock",
+                    format!("{TIMESTAMP_HEADER} is outside the acceptance window, check the clock"),
                 )
             },
             Self::Replayed => {
@@ -165,12 +167,12 @@ impl ApiError {
             Self::NoBackup => Failure::new(StatusCode::NOT_FOUND, "no_backup", "No backup is stored for this device"),
             Self::NoSubject => Failure::unauthorized(),
             Self::NotInGroup => {
-                Failure::new(StatusCode::FORBIDDEN, "forbidden", "Only members of super_users may do this")
+                Failure::new(StatusCode::FORBIDDEN, "forbidden", format!("Only members of {SUPER_USERS} may do this"))
             }
             Self::RegistrationKey(_) => Failure::new(
                 StatusCode::BAD_REQUEST,
                 "invalid_header",
-                "X-Registration-Key must be 6 characters of A-Z and 0-9",
+                format!("{KEY_HEADER} must be 6 characters of A-Z and 0-9"),
             ),
             Self::NewDevice(error @ NewDeviceError::TooLarge { .. }) => {
                 Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", error.to_string())

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use base64_simd::STANDARD as BASE64;
 use bytes::Bytes;
 use firefly_core::etag::ETag;
+use firefly_core::group::SUPER_USERS;
 use firefly_core::registration::{KEY_HEADER, RegistrationKey};
 use firefly_core::signed_request::{
     NONCE_HEADER, SIGNATURE_HEADER, SignatureHeaders, SignedRequest, TIMESTAMP_HEADER, UUID_HEADER,
@@ -19,9 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::registration_keys::SourceAddress;
-
-/// The Cognito group whose members may list all devices.
-const SUPER_USERS: &str = "super_users";
 
 /// An event of an API Gateway HTTP API, payload format 2.0, as far as the functions read it.
 ///

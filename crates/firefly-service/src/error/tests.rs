@@ -15,6 +15,7 @@ fn table() -> Vec<(ApiError, u16, &'static str, &'static str, Option<u64>)> {
     let unavailable = ("unavailable", "Service unavailable, try again", Some(5));
     let refused_key = "X-Registration-Key must be 6 characters of A-Z and 0-9";
     let bad_key = "abc".parse::<firefly_core::registration::RegistrationKey>().unwrap_err();
+    let sent_twice = firefly_core::registration::MemberError::SentTwice;
     vec![
         (
             HeaderError::Missing { header: "X-Device-UUID" }.into(),
@@ -72,7 +73,7 @@ fn table() -> Vec<(ApiError, u16, &'static str, &'static str, Option<u64>)> {
         (NewDeviceError::TooLarge { length: 20_000 }.into(), 413, "body_too_large", "", None),
         (NewDeviceError::NotAnObject.into(), 400, "invalid_body", "", None),
         (NewDeviceError::Missing { field: "uuid" }.into(), 400, "invalid_body", "", None),
-        (NewDeviceError::Invalid { field: "mcu", reason: "must be an object" }.into(), 400, "invalid_body", "", None),
+        (NewDeviceError::Invalid { field: "mcu", reason: sent_twice }.into(), 400, "invalid_body", "", None),
         (ApiError::KeyNotLive, 401, "invalid_key", "Registration key is unknown, spent or expired", None),
         (
             ApiError::RegisteredWithOtherKey,
