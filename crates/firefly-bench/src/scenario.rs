@@ -132,8 +132,8 @@ impl Stage {
     }
 
     /// Checks that a reply is the answer of the route.
-    pub(crate) fn check(&self, payload: &[u8]) -> Result<(), BenchError> {
-        let answer = parse_payload(&String::from_utf8_lossy(payload));
+    pub(crate) fn check(&self, payload: &str) -> Result<(), BenchError> {
+        let answer = parse_payload(payload);
         if answer.status == self.scenario.status {
             return Ok(());
         }
