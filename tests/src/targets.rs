@@ -11,9 +11,7 @@ use firefly_core::registration::NewDevice;
 use firefly_core::signed_request::{SignatureHeaders, SignedRequest};
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, random_nonce};
-use firefly_service::environment::Environment;
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner};
+use firefly_runtime::{Environment, Function, Invocation, Metrics, Runner};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 

@@ -2,31 +2,29 @@
 //!
 //! `events/func-….json` are events of the nine routes, written after the Developer Guide; the signed ones are those of
 //! the device `fifteen-bytes` of `vectors/device.json`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use firefly_core::time::UnixSeconds;
 use firefly_device::Response;
-use firefly_service::environment::Environment;
-use firefly_service::http::{self, EventError};
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner, UnixSeconds};
+use firefly_runtime::{Environment, Function, Invocation, MalformedEvent, Metrics, Runner};
 use firefly_tests::answer::json;
 use firefly_tests::runtime_api::{Event, parse_payload, template};
 use firefly_tests::{START, TestCloud};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-/// What becomes of an event that is not answered.
+/// Why an event is not answered.
 #[derive(Debug)]
 enum NoRequest {
     /// It is not of the form of an event.
     Form,
     /// It has the form, and describes no request.
-    Event(EventError),
+    Event(MalformedEvent),
 }
 
 type Outcome = BoxFuture<'static, Result<Response, NoRequest>>;
@@ -44,7 +42,7 @@ impl Invoked {
         let invoke = move |now, text: String| -> Outcome {
             let runner = Arc::clone(&runner);
             Box::pin(async move {
-                let event: http::Event = serde_json::from_str(&text).map_err(|_| NoRequest::Form)?;
+                let event: F::Event = serde_json::from_str(&text).map_err(|_| NoRequest::Form)?;
                 let invocation = Invocation { request_id: "test".to_owned(), time_left: Duration::from_secs(60) };
                 let payload = runner.invoke(now, invocation, event).await.map_err(NoRequest::Event)?;
                 Ok(parse_payload(&serde_json::to_string(&payload).unwrap()))
@@ -90,7 +88,7 @@ impl Invoked {
 async fn put_recorded_key(cloud: &TestCloud) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let number = |number: u64| AttributeValue::N(number.to_string());
-    let put = cloud.aws().dynamodb().put_item().table_name("firefly-registration-keys");
+    let put = cloud.dynamodb().put_item().table_name("firefly-registration-keys");
     let put = put.item("key", text("A1B2C3")).item("ttl", number(2 * START)).item("generated_at", number(START));
     put.item("generated_by_sub", text("s")).item("generated_by_email", text("e")).send().await.unwrap();
 }
@@ -210,11 +208,11 @@ async fn an_event_that_is_no_request_is_an_error() {
         let event = function.event();
         for base64 in ["&", "QQ", "QQ=", "QQ==\n", "QR==", "_w==", "Q Q=="] {
             let event = event.clone().with("/body", base64).with("/isBase64Encoded", true);
-            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Event(EventError::Body))), "{base64}");
+            assert_malformed(&function.try_answer(&event).await, "the event's body is not Base64", base64);
         }
         for method in ["", "GET ", "GE T", "G\u{1}", "GÉT"] {
             let event = event.clone().with("/requestContext/http/method", method);
-            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Event(EventError::Method))), "{method}");
+            assert_malformed(&function.try_answer(&event).await, "the event's method is malformed", method);
         }
         for (pointer, value) in [
             ("/requestContext", Value::Null),
@@ -228,6 +226,11 @@ async fn an_event_that_is_no_request_is_an_error() {
             assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Form)), "{pointer}");
         }
     }
+}
+
+fn assert_malformed(result: &Result<Response, NoRequest>, why: &'static str, case: &str) {
+    let Err(NoRequest::Event(error)) = result else { panic!("{case}: {result:?}") };
+    assert_eq!(*error, MalformedEvent(why), "{case}");
 }
 
 /// Every member of every recorded event, replaced by every type of value: an answer, or an error. Clients have no part in

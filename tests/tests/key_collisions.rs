@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use firefly_core::registration::RegistrationKey;
-use firefly_service::environment::{Environment, Random};
-use firefly_service::metrics::Metrics;
-use firefly_service::{Invocation, Runner};
+use firefly_runtime::{Environment, Invocation, Metrics, Random, Runner};
 use firefly_tests::TestCloud;
 use firefly_tests::stored::{Item, KEYS, item, number, text};
 use func_api_registration_keys_post::App;

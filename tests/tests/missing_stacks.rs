@@ -8,14 +8,14 @@ use firefly_tests::faults::{Call, Fault, Faults, assert_outage};
 
 /// Takes the table of a stack away.
 async fn without(cloud: &TestCloud, table: &TableTemplate) {
-    let dynamodb = cloud.aws().dynamodb();
+    let dynamodb = cloud.dynamodb();
     dynamodb.update_table().table_name(&table.name).deletion_protection_enabled(false).send().await.unwrap();
     dynamodb.delete_table().table_name(&table.name).send().await.unwrap();
 }
 
 /// Makes it again.
 async fn with(cloud: &TestCloud, table: TableTemplate) {
-    let create = cloud.aws().dynamodb().create_table().table_name(table.name).billing_mode(table.billing);
+    let create = cloud.dynamodb().create_table().table_name(table.name).billing_mode(table.billing);
     let create = create.set_key_schema(Some(table.key_schema)).set_attribute_definitions(Some(table.attributes));
     create
         .set_global_secondary_indexes(Some(table.indexes).filter(|indexes| !indexes.is_empty()))

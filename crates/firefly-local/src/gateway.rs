@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
-use firefly_service::{Function, Invocation, Runner, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_runtime::{Function, Invocation, Runner};
 use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Semaphore;
@@ -65,7 +66,7 @@ pub(crate) enum InvokeError {
     #[error("the event or the response is malformed: {0}")]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
-    Event(#[from] firefly_service::http::EventError),
+    Event(#[from] firefly_runtime::MalformedEvent),
 }
 
 impl<F: Function> Invoke for Runner<F> {

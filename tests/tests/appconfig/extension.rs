@@ -4,9 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Runner};
+use firefly_runtime::{ConfigError, Environment, Function, Metrics, Runner};
 use firefly_tests::TestCloud;
 use firefly_tests::runtime_api::template;
 use func_api_health_get::App as Health;

@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use firefly_service::environment::Environment;
-use firefly_service::log::{self, LogLevel};
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_runtime::log::{self, LogLevel};
+use firefly_runtime::{Environment, Function, Invocation, Metrics, Runner};
 use firefly_tests::faults::{Answer, Call, Fault, Faults};
 use firefly_tests::runtime_api::{Event, parse_payload, template};
 use firefly_tests::{START, TestCloud};

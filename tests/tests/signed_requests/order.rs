@@ -1,7 +1,7 @@
 //! In which order a signed request is judged, and what each refusal says.
 
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, SignedHeaders, random_nonce};
-use firefly_service::UnixSeconds;
 use firefly_tests::answer::{assert_failure, json};
 use firefly_tests::wire::Tap;
 use firefly_tests::{START, TestCloud, new_device};

@@ -6,7 +6,7 @@ mod watched;
 use std::collections::{BTreeMap, BTreeSet};
 
 use firefly_local::template::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE, TableTemplate};
-use firefly_service::log::{self, LogLevel};
+use firefly_runtime::log::{self, LogLevel};
 use firefly_tests::{TestCloud, new_device};
 use serde_json::Value as Json;
 use serde_yaml_ng::Value;

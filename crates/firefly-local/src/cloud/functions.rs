@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Runner};
+use firefly_runtime::{ConfigError, Environment, Function, Metrics, Runner};
 
 use super::{CloudError, DEVELOPER, function_error};
 use crate::gateway::{Deployed, Invoke};

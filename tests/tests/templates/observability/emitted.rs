@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, random_nonce};
-use firefly_service::environment::Environment;
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner};
+use firefly_runtime::{Environment, Function, Invocation, Metrics, Runner};
 use firefly_tests::runtime_api::{Event, parse_payload, template};
 use firefly_tests::{TestCloud, new_device};
 use serde_json::Value;
