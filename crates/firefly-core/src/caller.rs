@@ -1,7 +1,4 @@
-//! Who signs in: the user whom a verified token names, and evidence of a group.
-
-/// The Cognito group whose members may list all devices.
-pub const SUPER_USERS: &str = "super_users";
+//! A signed-in user, as a verified token names them.
 
 /// A signed-in user. It has no `Debug`: an e-mail address is not for logs.
 pub struct Caller {
@@ -31,17 +28,6 @@ impl Caller {
     }
 }
 
-/// Evidence that the caller is a member of [`SUPER_USERS`]; made by [`super_user`] alone.
-#[derive(Debug)]
-pub struct SuperUser {
-    _evidence: (),
-}
-
-/// Judges the groups of a verified token; `None` for a caller who is not a member of [`SUPER_USERS`].
-pub fn super_user<'a>(groups: impl IntoIterator<Item = &'a str>) -> Option<SuperUser> {
-    groups.into_iter().any(|group| group == SUPER_USERS).then_some(SuperUser { _evidence: () })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,14 +44,6 @@ mod tests {
         for (email, kept) in [(None, None), (Some(""), None), (Some("a@example.com"), Some("a@example.com"))] {
             let caller = Caller::of_claims(Some("anna"), email).unwrap();
             assert_eq!((caller.sub(), caller.email()), ("anna", kept));
-        }
-    }
-
-    #[test]
-    fn only_the_whole_name_of_the_group_makes_a_super_user() {
-        assert!(super_user(["users", "super_users"]).is_some());
-        for groups in [&[][..], &[""], &["users"], &["super_users2"], &["Super_Users"], &["super", "users"]] {
-            assert!(super_user(groups.iter().copied()).is_none(), "{groups:?}");
         }
     }
 }

@@ -6,9 +6,9 @@ use firefly_core::{
     device::{DeviceId, DevicePublicKey, PublicKeyError},
     envelope::{Envelope, EnvelopeError},
     etag::ETag,
+    signature::Signature,
     signed_request::{
-        AuthError, CLOCK_SKEW_SECONDS, HeaderError, Nonce, Signature, SignatureHeaders, SignedRequest, Timestamp,
-        signed_message,
+        AuthError, CLOCK_SKEW_SECONDS, HeaderError, Nonce, SignatureHeaders, SignedRequest, Timestamp, signed_message,
     },
     time::UnixSeconds,
 };

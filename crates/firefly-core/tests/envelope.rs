@@ -109,27 +109,6 @@ fn a_broken_body_longer_than_the_largest_plaintext_is_too_large() {
     );
 }
 
-/// The client reads these texts.
-#[test]
-fn errors_say_what_is_wrong() {
-    for (error, text) in [
-        (EnvelopeError::Empty, "the envelope is empty"),
-        (EnvelopeError::Truncated { length: 36 }, "the envelope ends after 36 bytes, within its header of 37"),
-        (EnvelopeError::BadMagic, "the envelope does not start with FFCE"),
-        (EnvelopeError::UnsupportedVersion { version: 255 }, "the envelope has version 255, not 1"),
-        (
-            EnvelopeError::LengthMismatch { declared: u32::MAX, actual: 524_251 },
-            "the envelope declares 4294967295 bytes of ciphertext and carries 524251",
-        ),
-        (
-            EnvelopeError::TooLarge { length: 524_324 },
-            "524324 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325",
-        ),
-    ] {
-        assert_eq!(error.to_string(), text);
-    }
-}
-
 /// The text is true of each length that is too large, below and above that of the largest envelope.
 #[test]
 fn a_body_that_is_too_large_is_told_both_limits() {

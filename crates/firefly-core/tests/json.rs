@@ -140,7 +140,6 @@ fn each_thing_that_is_wrong_is_named() {
         ("{\"a\":1e999}", JsonError::NumberOutOfRange),
     ] {
         assert_eq!(JsonObject::parse(text), Err(error), "{text}");
-        assert_eq!(error.to_string(), error.reason());
     }
 }
 

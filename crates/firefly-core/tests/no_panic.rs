@@ -7,7 +7,8 @@ use firefly_core::{
     json::JsonObject,
     registration::{NewDevice, RegistrationKey, Text},
     replay::NonceEntry,
-    signed_request::{Nonce, Signature, SignatureHeaders, SignedRequest, Timestamp},
+    signature::Signature,
+    signed_request::{Nonce, SignatureHeaders, SignedRequest, Timestamp},
     time::UnixSeconds,
 };
 use proptest::prelude::*;

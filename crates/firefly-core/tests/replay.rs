@@ -6,9 +6,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{
     device::DevicePublicKey,
     replay::{Admission, AttemptId, NONCE_CAPACITY, NONCE_RETENTION_SECONDS, NonceEntry, ReplayRecord, admission},
+    signature::Signature,
     signed_request::{
-        CLOCK_SKEW_SECONDS, Nonce, Signature, SignatureHeaders, SignatureVerified, SignedRequest, Timestamp,
-        signed_message,
+        CLOCK_SKEW_SECONDS, Nonce, SignatureHeaders, SignatureVerified, SignedRequest, Timestamp, signed_message,
     },
     time::UnixSeconds,
 };

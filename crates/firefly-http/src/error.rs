@@ -1,8 +1,9 @@
 //! Every way a request can fail, and the one place that turns each into a status and a message.
 
 use firefly_core::envelope::EnvelopeError;
-use firefly_core::registration::{NewDeviceError, RegistrationKeyError};
-use firefly_core::signed_request::{AuthError, HeaderError};
+use firefly_core::group::SUPER_USERS;
+use firefly_core::registration::{KEY_HEADER, NewDeviceError, RegistrationKeyError};
+use firefly_core::signed_request::{AuthError, HeaderError, TIMESTAMP_HEADER, UUID_HEADER};
 use firefly_stores::{AdmitError, ListError, RegisterError, StoreError};
 
 use crate::failure::Failure;
@@ -16,7 +17,7 @@ pub enum ApiError {
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// `X-Device-UUID` names another device than the path.
-    #[error("X-Device-UUID is not the device of the path")]
+    #[error("{UUID_HEADER} is not the device of the path")]
     DeviceMismatch,
     /// The device is not registered, on a route that does not say so.
     #[error("the device is not registered")]
@@ -37,7 +38,7 @@ pub enum ApiError {
     #[error("the token has no sub claim")]
     NoSubject,
     /// The caller is not in the group `super_users`.
-    #[error("the caller is not in the group super_users")]
+    #[error("the caller is not in the group {SUPER_USERS}")]
     NotInGroup,
     /// `X-Registration-Key` is missing or malformed.
     #[error(transparent)]
@@ -80,17 +81,19 @@ impl ApiError {
     pub fn answer(&self) -> Failure {
         use StoreError::{Failed, Gone, Malformed, Unavailable};
         match self {
-            Self::Header(error) => Failure::bad_request("invalid_header", error),
+            Self::Header(error) => Failure::bad_request("invalid_header", error.to_string()),
             Self::RegistrationKey(_) => {
-                Failure::bad_request("invalid_header", "X-Registration-Key must be 6 characters of A-Z and 0-9")
+                Failure::bad_request("invalid_header", format!("{KEY_HEADER} must be 6 characters of A-Z and 0-9"))
             }
-            Self::DeviceMismatch => Failure::forbidden("device_mismatch", "X-Device-UUID does not match the path"),
-            Self::NotInGroup => Failure::forbidden("forbidden", "Only members of super_users may do this"),
+            Self::DeviceMismatch => {
+                Failure::forbidden("device_mismatch", format!("{UUID_HEADER} does not match the path"))
+            }
+            Self::NotInGroup => Failure::forbidden("forbidden", format!("Only members of {SUPER_USERS} may do this")),
             Self::UnknownDevice | Self::NoSubject | Self::Admit(AdmitError::Auth(AuthError::BadSignature)) => {
                 Failure::unauthorized("unauthorized", "Unauthorized")
             }
             Self::Admit(AdmitError::Auth(AuthError::StaleTimestamp { now, .. })) => {
-                let message = "X-Device-Timestamp is outside the acceptance window, check the clock";
+                let message = format!("{TIMESTAMP_HEADER} is outside the acceptance window, check the clock");
                 Failure::unauthorized("stale_timestamp", message).at(*now)
             }
             Self::Admit(AdmitError::Replayed) => {
@@ -104,12 +107,16 @@ impl ApiError {
             Self::Register(RegisterError::RegisteredWithOtherKey) => {
                 Failure::conflict("registered_with_other_key", "Device is registered with another public key")
             }
-            Self::Envelope(error @ EnvelopeError::TooLarge { .. }) => Failure::too_large("envelope_too_large", error),
-            Self::Envelope(error) => Failure::bad_request("invalid_envelope", error),
-            Self::NewDevice(error @ NewDeviceError::TooLarge { .. }) => Failure::too_large("body_too_large", error),
-            Self::NewDevice(error) => Failure::bad_request("invalid_body", error),
+            Self::Envelope(error @ EnvelopeError::TooLarge { .. }) => {
+                Failure::too_large("envelope_too_large", error.to_string())
+            }
+            Self::Envelope(error) => Failure::bad_request("invalid_envelope", error.to_string()),
+            Self::NewDevice(error @ NewDeviceError::TooLarge { .. }) => {
+                Failure::too_large("body_too_large", error.to_string())
+            }
+            Self::NewDevice(error) => Failure::bad_request("invalid_body", error.to_string()),
             Self::Query { parameter } => {
-                Failure::bad_request("invalid_query", format_args!("Query parameter {parameter} is malformed"))
+                Failure::bad_request("invalid_query", format!("Query parameter {parameter} is malformed"))
             }
             Self::Admit(AdmitError::TooManyNonces { retry_after_seconds })
             | Self::Register(RegisterError::TooManyWrongKeys { retry_after_seconds }) => {

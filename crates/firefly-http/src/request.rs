@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use firefly_core::caller::{Caller, SuperUser, super_user};
+use firefly_core::caller::Caller;
 use firefly_core::etag::ETag;
+use firefly_core::group::{SuperUser, super_user};
 use firefly_core::registration::{KEY_HEADER, RegistrationKey};
 use firefly_core::signed_request::{
     NONCE_HEADER, SIGNATURE_HEADER, SignatureHeaders, SignedRequest, TIMESTAMP_HEADER, UUID_HEADER,

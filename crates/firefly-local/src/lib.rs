@@ -15,7 +15,8 @@ pub mod jwt;
 pub mod kit;
 pub mod object_store;
 pub mod s3;
-pub mod template;
+pub mod stacks;
+pub mod tables;
 
 pub use cloud::{Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
 pub use data_dir::{DataDirError, private_dir};

@@ -223,7 +223,7 @@ async fn backups(cloud: &Local, device: &Identity, secrets: &mut Secrets) {
     secrets.add_body(CONFIGURATION);
     secrets.add_body(&envelope);
     let path = format!("/devices/{}/backup", device.uuid());
-    let etag = etag(CONFIGURATION);
+    let etag = etag(CONFIGURATION).quoted();
     let conditional = [("ETag", etag.as_str()), ("If-None-Match", etag.as_str())];
     for (body, status) in [(&envelope[..], 200), (&envelope, 304), (&envelope[1..], 400), (&[][..], 400)] {
         let signed = sign(device);

@@ -1,8 +1,8 @@
 //! Answers byte for byte, as a controller's HTTP client reads them.
 
 use firefly_device::{etag, registration_body};
-use firefly_tests::wire::{RawAnswer, request_bytes};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::wire::{RawAnswer, request_bytes};
+use firefly_testkit::{TestCloud, new_device};
 
 /// The firmware waits 30 s for a body that a 204 or 304 announces.
 fn assert_bodiless(answer: &RawAnswer, status: u16) {
@@ -27,7 +27,7 @@ async fn a_204_and_a_304_have_no_body_and_announce_none() {
     // Registered before.
     assert_bodiless(&cloud.raw(&request).await, 204);
 
-    let tag = etag(b"configuration");
+    let tag = etag(b"configuration").quoted();
     let envelope = device.seal(b"configuration", &[7; 12]).unwrap();
     let line = format!("POST /devices/{}/backup HTTP/1.1", device.uuid());
     for status in [200, 304] {

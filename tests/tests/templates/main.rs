@@ -13,10 +13,11 @@ use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use document::{Document, members};
+use document::Document;
 use firefly_deploy::graph::STACKS;
-use firefly_local::template::{Authorizer, FUNCTIONS, FunctionTemplate};
-use firefly_runtime::{Environment, Function, Metrics, Runner};
+use firefly_functions::{ALL, Listed};
+use firefly_runtime::{Environment, Metrics};
+use firefly_templates::{Authorizer, FunctionTemplate, members};
 
 /// A route, and which of the seeds' parameters its stack has besides `ApiId` and the two layers.
 struct Route {
@@ -73,7 +74,6 @@ const LEADS_ELSEWHERE: [&str; 3] =
 
 /// What a function's template says when everything optional is given.
 fn deployed(function: &str) -> FunctionTemplate {
-    let source = FUNCTIONS.into_iter().find(|source| source.name == function).unwrap();
     let parameters = [
         ("ApiId", "a1b2c3"),
         ("AuthorizerId", "d4e5f6"),
@@ -82,8 +82,11 @@ fn deployed(function: &str) -> FunctionTemplate {
         ("AppConfigEnv", "production"),
         ("BackupBucketName", "firefly-backups"),
     ];
-    FunctionTemplate::parse(source, &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
-        .unwrap()
+    FunctionTemplate::parse(
+        Listed::named(function).unwrap().template,
+        &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn every_function_folder_has_its_route_its_stack_and_its_place_in_the_build() {
     let folders = fs::read_dir(document::root().join("lambdas")).unwrap();
     let folders: BTreeSet<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(folders.iter().eq(routes.iter().copied()), "{folders:?}");
-    assert!(FUNCTIONS.iter().map(|source| source.name).eq(routes.iter().copied()));
+    assert!(ALL.iter().map(|function| function.name).eq(routes.iter().copied()));
     let stacks = STACKS.iter().filter(|stack| stack.is_function()).map(|stack| stack.name).collect::<BTreeSet<_>>();
     assert_eq!(stacks, routes);
     // What `cargo lambda build` builds when it is told nothing else.
@@ -164,34 +167,25 @@ fn a_function_stack_has_the_parameters_that_the_deployment_gives_it() {
     }
 }
 
-/// Starts a function in the environment that its template sets and compares the variables it looks up with those that
+/// Starts every function in the environment that its template sets and compares the variables it looks up with those that
 /// are set.
-fn assert_environment<F: Function>() {
-    let template = deployed(F::NAME);
-    let set: BTreeSet<_> = template.environment.keys().cloned().collect();
-    let mut variables = template.environment;
-    variables.extend(SET_BY_LAMBDA.map(|name| (name.to_owned(), "set".to_owned())));
-    let looked_up = Arc::new(Mutex::new(BTreeSet::new()));
-    let names = Arc::clone(&looked_up);
-    let environment = Environment::from_fn(move |name| {
-        names.lock().unwrap().insert(name.to_owned());
-        variables.get(name).cloned()
-    });
-    Runner::<F>::new(&environment, Metrics::new(io::sink())).unwrap_or_else(|error| panic!("{}: {error}", F::NAME));
-    let mut looked_up = looked_up.lock().unwrap().clone();
-    looked_up.retain(|name| !SET_BY_LAMBDA.contains(&name.as_str()) && !LEADS_ELSEWHERE.contains(&name.as_str()));
-    assert_eq!(looked_up, set, "{}: the variables it reads and those that its template sets", F::NAME);
-}
-
 #[test]
 fn a_function_reads_the_environment_that_its_template_sets() {
-    assert_environment::<func_api_devices_backup_delete::App>();
-    assert_environment::<func_api_devices_backup_get::App>();
-    assert_environment::<func_api_devices_backup_post::App>();
-    assert_environment::<func_api_devices_get::App>();
-    assert_environment::<func_api_devices_register_post::App>();
-    assert_environment::<func_api_devices_registration_get::App>();
-    assert_environment::<func_api_health_get::App>();
-    assert_environment::<func_api_registration_keys_get::App>();
-    assert_environment::<func_api_registration_keys_post::App>();
+    for function in &ALL {
+        let name = function.name;
+        let template = deployed(name);
+        let set: BTreeSet<_> = template.environment.keys().cloned().collect();
+        let mut variables = template.environment;
+        variables.extend(SET_BY_LAMBDA.map(|name| (name.to_owned(), "set".to_owned())));
+        let looked_up = Arc::new(Mutex::new(BTreeSet::new()));
+        let names = Arc::clone(&looked_up);
+        let environment = Environment::from_fn(move |name| {
+            names.lock().unwrap().insert(name.to_owned());
+            variables.get(name).cloned()
+        });
+        (function.start)(&environment, Metrics::new(io::sink())).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut looked_up = looked_up.lock().unwrap().clone();
+        looked_up.retain(|name| !SET_BY_LAMBDA.contains(&name.as_str()) && !LEADS_ELSEWHERE.contains(&name.as_str()));
+        assert_eq!(looked_up, set, "{name}: the variables it reads and those that its template sets");
+    }
 }

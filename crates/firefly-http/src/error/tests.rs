@@ -1,6 +1,6 @@
 //! The full table of failures: status, code, message, `Retry-After`.
 
-use firefly_core::registration::RegistrationKey;
+use firefly_core::registration::{MemberError, RegistrationKey};
 use firefly_core::time::UnixSeconds;
 
 use super::*;
@@ -121,8 +121,8 @@ table! {
     ApiError::NewDevice(NewDeviceError::Missing { .. }) => (400, "invalid_body", "member uuid is missing", None),
         [NewDeviceError::Missing { field: "uuid" }];
     ApiError::NewDevice(NewDeviceError::Invalid { .. }) =>
-        (400, "invalid_body", "member mcu is invalid: must be an object", None),
-        [NewDeviceError::Invalid { field: "mcu", reason: "must be an object" }];
+        (400, "invalid_body", "member mcu is invalid: sent more than once", None),
+        [NewDeviceError::Invalid { field: "mcu", reason: MemberError::SentTwice }];
     ApiError::Register(RegisterError::KeyNotLive) =>
         (401, "invalid_key", "Registration key is unknown, spent or expired", None),
         [RegisterError::KeyNotLive];

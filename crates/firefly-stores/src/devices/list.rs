@@ -1,8 +1,8 @@
 //! Lists the devices, an answer's worth at a time.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use firefly_core::caller::SuperUser;
 use firefly_core::device::ProductHex;
+use firefly_core::group::SuperUser;
 
 use super::cursor::Cursor;
 use super::page::{DevicePage, Filling};
