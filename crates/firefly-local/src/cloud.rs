@@ -11,8 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firefly_service::aws::Aws;
-use firefly_service::environment::{ConfigError, Environment};
+use firefly_runtime::{Aws, ConfigError, Environment};
 use firefly_templates::{BucketTemplate, FunctionTemplate, GatewayTemplate, TableTemplate, TemplateError};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -152,9 +151,10 @@ impl Cloud {
         let developer = endpoints.environment(same.cloned().unwrap_or_else(|| credentials.environment(DEVELOPER)));
         if dynamodb.is_some() {
             let environment = Environment::new(developer.clone());
-            let aws = Aws::new(&environment).map_err(|source| function_error("the embedded DynamoDB", source))?;
+            let client = Aws::new(&environment).and_then(|aws| firefly_stores::dynamodb::client(&aws));
+            let client = client.map_err(|source| function_error("the embedded DynamoDB", source))?;
             for source in [DEVICES_TABLE, REGISTRATION_KEYS_TABLE] {
-                tables::create(&aws.dynamodb(), &TableTemplate::parse(source)?).await?;
+                tables::create(&client, &TableTemplate::parse(source)?).await?;
             }
         }
         let gateway = Gateway {

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
+use firefly_core::time::UnixSeconds;
 use firefly_functions::Running;
-use firefly_service::{Invocation, UnixSeconds};
+use firefly_runtime::Invocation;
 use firefly_templates::{Authorizer, CorsTemplate, FunctionTemplate};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Semaphore;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::Response;
 use firefly_local::kit::{Deadlines, Limits, serve};
-use firefly_service::log::{self, LogLevel};
+use firefly_runtime::log::{self, LogLevel};
 use rlimit::Resource;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

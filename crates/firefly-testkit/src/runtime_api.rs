@@ -15,9 +15,9 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, Response, random_nonce};
 use firefly_functions::Listed;
-use firefly_service::UnixSeconds;
 use firefly_templates::FunctionTemplate;
 use serde_json::Value;
 use tempfile::TempDir;

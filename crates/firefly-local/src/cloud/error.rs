@@ -2,7 +2,7 @@
 
 use std::io;
 
-use firefly_service::environment::ConfigError;
+use firefly_runtime::ConfigError;
 use firefly_templates::TemplateError;
 
 use crate::data_dir::DataDirError;

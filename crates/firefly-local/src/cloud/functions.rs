@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use firefly_functions::Listed;
-use firefly_service::environment::Environment;
-use firefly_service::metrics::Metrics;
+use firefly_runtime::{Environment, Metrics};
 use firefly_templates::FunctionTemplate;
 
 use super::{CloudError, DEVELOPER, function_error};
