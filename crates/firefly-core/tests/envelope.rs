@@ -77,7 +77,7 @@ fn the_first_wrong_field_is_named() {
 }
 
 #[test]
-fn the_largest_envelope_is_accepted_and_no_larger_one() {
+fn the_largest_envelope_is_accepted_and_a_larger_one_is_refused() {
     let largest = envelope(MAX_PLAINTEXT_LENGTH).unwrap();
     assert_eq!(largest.len(), MAX_LENGTH);
     assert_eq!(MAX_LENGTH, 524_325);
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_parses_is_what_its_parts_write(prefix in 0..HEADER_LENGTH, tail: Vec<u8>) {
+    fn an_envelope_that_parses_is_written_unchanged(prefix in 0..HEADER_LENGTH, tail: Vec<u8>) {
         let mut bytes = envelope(0).unwrap();
         bytes.truncate(prefix);
         bytes.extend(tail);

@@ -113,7 +113,7 @@ fn other_numbers_are_kept_within_their_magnitudes() {
 }
 
 #[test]
-fn each_thing_that_is_wrong_is_named() {
+fn each_fault_has_its_error() {
     for (text, error) in [
         ("", JsonError::Syntax),
         ("{", JsonError::Syntax),

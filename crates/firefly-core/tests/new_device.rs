@@ -186,7 +186,7 @@ fn a_member_sent_twice_is_invalid() {
 }
 
 #[test]
-fn unknown_members_are_never_a_reason_to_fail() {
+fn unknown_members_are_skipped() {
     let deep_arrays = format!("\"x\":{}{}", "[".repeat(5000), "]".repeat(5000));
     let deep_objects = format!("\"x\":{}1{}", "{\"a\":".repeat(2000), "}".repeat(2000));
     for members in [
@@ -227,7 +227,7 @@ fn known_members_nest_sixteen_deep() {
 }
 
 #[test]
-fn what_dynamodb_cannot_hold_is_invalid_in_a_known_member() {
+fn a_value_that_dynamodb_cannot_hold_is_invalid_in_a_known_member() {
     for (value, reason) in [
         ("{\"\":1}", JsonError::EmptyName),
         ("{\"a\":18446744073709551616}", JsonError::NumberOutOfRange),
@@ -248,7 +248,7 @@ fn what_dynamodb_cannot_hold_is_invalid_in_a_known_member() {
 }
 
 #[test]
-fn what_is_not_one_json_object_in_utf8_is_refused() {
+fn a_body_that_is_not_one_json_object_in_utf8_is_refused() {
     let good = body().to_string();
     let mut latin1 = good.clone().into_bytes();
     latin1[3] = 0xE9;

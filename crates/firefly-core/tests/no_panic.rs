@@ -99,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn a_der_signature_is_what_we_write(
+    fn a_der_signature_is_written_unchanged(
         r in prop::collection::vec(any::<u8>(), 0..34),
         s in prop::collection::vec(any::<u8>(), 0..34),
     ) {

@@ -64,7 +64,7 @@ fn a_byte_of_the_incomplete_multiple_is_drawn_again() {
 }
 
 #[test]
-fn what_is_generated_parses() {
+fn a_generated_key_parses() {
     let mut rng = StdRng::seed_from_u64(1);
     for _ in 0..1000 {
         let key = RegistrationKey::generate(&mut rng);

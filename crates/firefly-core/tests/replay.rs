@@ -136,7 +136,7 @@ fn a_spent_nonce_is_told_from_a_repeated_write_by_its_attempt() {
 }
 
 #[test]
-fn a_full_record_is_judged_by_what_may_be_forgotten() {
+fn a_full_record_admits_a_request_only_if_a_nonce_may_be_forgotten() {
     let request = verified(0, NOW).unwrap();
     let full = |oldest| {
         let mut sent_at = vec![before(10); NONCE_CAPACITY];
@@ -185,7 +185,7 @@ fn a_rewrite_never_keeps_the_version() {
 }
 
 #[test]
-fn capacity_and_retention_are_within_what_is_promised() {
+fn capacity_is_at_least_512_and_retention_outlasts_the_window() {
     let promised = 512..;
     assert!(promised.contains(&NONCE_CAPACITY));
     // A nonce outlives both ends of the window in which its request verifies.
