@@ -1,5 +1,5 @@
-//! `vectors/device.json`: bytes of the firmware's own code, and what must be refused. Its `largest` vector needs
-//! AES-GCM and is checked where envelopes are sealed.
+//! The vectors of `vectors/device.json`: bytes of the firmware's own code, and bytes that must be refused. The vector
+//! `largest` needs AES-GCM; firefly-device, which seals envelopes, checks it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{

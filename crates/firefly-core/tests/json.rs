@@ -1,9 +1,9 @@
-//! What is kept of JSON, and what DynamoDB could not hold.
+//! JSON values that are kept, and those that DynamoDB could not hold.
 
 use firefly_core::json::{JsonError, JsonObject, JsonValue, MAX_DEPTH};
 use proptest::prelude::*;
 
-/// The text of the number that the literal becomes.
+/// Returns the text of the number that the literal becomes.
 fn number(literal: &str) -> Result<String, JsonError> {
     let object = JsonObject::parse(&format!("{{\"n\":{literal}}}"))?;
     Ok(match object.get("n") {

@@ -8,7 +8,7 @@ use firefly_core::{
 };
 use rand::{SeedableRng, TryCryptoRng, TryRng, rngs::StdRng};
 
-/// Hands out these bytes in order, again and again.
+/// A generator that repeats these bytes in order.
 struct Scripted<'a>(std::iter::Cycle<std::slice::Iter<'a, u8>>);
 
 impl<'a> Scripted<'a> {

@@ -1,4 +1,4 @@
-//! The four headers one by one, and what leads to evidence.
+//! The four headers one by one, and the way to the evidence.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{

@@ -1,4 +1,4 @@
-//! The identity file: who may read it, what it replaces, what is wrong with another.
+//! The identity file: its mode, and the errors for a file that exists, is open to others or is broken.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -1,4 +1,4 @@
-//! What the firmware makes of each status: the table of the protocol.
+//! The firmware's meaning of each status: the table of the protocol.
 
 use firefly_core::signed_request::Nonce;
 use firefly_core::time::UnixSeconds;
@@ -26,7 +26,7 @@ const STATUSES: [u16; 14] = [200, 201, 204, 302, 304, 400, 401, 403, 404, 409, 4
 async fn each_status_has_the_firmware_s_meaning() {
     for status in STATUSES {
         let client = client(error(status, "the message"));
-        // 204 and 304 come without the body that error() gives the others.
+        // 204 and 304 have no body; error() gives one to the others.
         let client = match status {
             204 | 304 => self::client(answer(status, &[], b"")),
             _ => client,

@@ -1,4 +1,4 @@
-//! The bytes of each request, and how answers are read.
+//! The bytes of each request, and the reading of answers.
 
 use std::io::{Read as _, Write as _};
 
@@ -21,13 +21,13 @@ fn signed() -> SignedHeaders {
     identity().sign(&Nonce::new([9; 32]), UnixSeconds::new(1_750_000_000))
 }
 
-/// Client and server for one exchange with this answer.
+/// Returns client and server for one exchange with this answer.
 fn serving(answer: Vec<u8>) -> (Client, Server) {
     let server = Server::answering(answer);
     (Client::new(&server.url()).unwrap(), server)
 }
 
-/// A head as the firmware sends it: the request line, what every request has, and these lines.
+/// Returns a head as the firmware sends it: the request line, the lines of every request, and these lines.
 fn head(server: &Server, request_line: &str, lines: &[String]) -> String {
     let mut head = format!("{request_line}\r\nUser-Agent: ESP32 HTTP Client/1.0\r\nHost: {}\r\n", server.authority);
     for line in lines {
