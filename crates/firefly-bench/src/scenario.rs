@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use emulator_kit::Credentials;
 use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH};
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, etag, random_nonce};
-use firefly_local::kit::Credentials;
 use firefly_tests::new_device;
 use firefly_tests::runtime_api::{Event, parse_payload, template};
 

@@ -17,7 +17,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::kit::{self, Callers, Deadlines, Refusal};
+use emulator_kit::{self as kit, Callers, Deadlines, Refusal};
 
 /// Longest request body in bytes: a few names.
 const MAX_REQUEST_LENGTH: usize = 64 * 1024;

@@ -6,14 +6,14 @@ mod options;
 
 use std::fs::Permissions;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emulator_kit::{Limits, Listener};
 use firefly_service::aws::Aws;
 use firefly_service::environment::{ConfigError, Environment};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -24,7 +24,6 @@ use crate::engines_file::EnginesFile;
 use crate::files::Shares;
 use crate::gateway::{self, Gateway};
 use crate::jwt::{Authorizer, DeveloperIssuer};
-use crate::kit;
 use crate::object_store::ObjectStore;
 use crate::s3;
 use crate::template::{
@@ -48,7 +47,7 @@ pub struct Cloud {
     dynamodb_endpoint: String,
     s3_endpoint: String,
     appconfigdata_endpoint: String,
-    credentials: kit::Credentials,
+    credentials: emulator_kit::Credentials,
     bucket: String,
     issuer: Option<DeveloperIssuer>,
     stop_gateway: watch::Sender<bool>,
@@ -68,10 +67,11 @@ impl Cloud {
     ///
     /// [`CloudError`], with nothing left running.
     pub async fn start(options: Options) -> Result<Self, CloudError> {
-        let listener = TcpListener::bind(&options.listen)
+        let shares = Shares::of(options.files, options.deadlines);
+        let listener = Listener::bind(&options.listen, shares.gateway)
             .await
             .map_err(|source| CloudError::Listen { address: options.listen.clone(), source })?;
-        let address = listener.local_addr().map_err(|source| io_error("cannot read the address", source))?;
+        let address = listener.address();
         let embedded = options.dynamodb_endpoint.is_none() || options.s3_endpoint.is_none();
         let (data_dir, temporary) = match options.data {
             Data::Durable if embedded => (Some(DataDir::open(&options.data_dir)?), None),
@@ -108,21 +108,19 @@ impl Cloud {
         let (credentials, external) = match &options.credentials {
             Credentials::Own(environment) => {
                 let external = options.dynamodb_endpoint.is_some() || options.s3_endpoint.is_some();
-                (kit::Credentials::generate(), external.then_some(environment))
+                (emulator_kit::Credentials::generate(), external.then_some(environment))
             }
             Credentials::Shared(credentials) => (credentials.clone(), None),
         };
         let callers = callers(&templates, &credentials, external);
-        let shares = Shares::of(options.files, options.deadlines);
         let (stop_engines, stopped) = watch::channel(false);
         let mut engines = Vec::new();
         let (dynamodb_endpoint, dynamodb) = match options.dynamodb_endpoint.clone() {
             Some(endpoint) => (endpoint, None),
             None => {
-                let (listener, endpoint) = loopback().await?;
-                let listener = listener.into_std().map_err(|source| io_error("cannot use a socket", source))?;
-                let (path, limits) = (path("dynamodb.sqlite"), shares.emulator);
-                let engine = dynamodb::Engine::start(&path, listener, callers.clone(), limits, stopped.clone())?;
+                let (listener, endpoint) = loopback(shares.emulator).await?;
+                let path = path("dynamodb.sqlite");
+                let engine = dynamodb::Engine::start(&path, listener, callers.clone(), stopped.clone())?;
                 (endpoint, Some(engine))
             }
         };
@@ -131,16 +129,16 @@ impl Cloud {
             None => {
                 let store = Arc::new(ObjectStore::open(&path("s3"))?);
                 store.create_bucket(&bucket)?;
-                let (listener, endpoint) = loopback().await?;
+                let (listener, endpoint) = loopback(shares.emulator).await?;
                 let until = until(stopped.clone());
-                engines.push(tokio::spawn(s3::serve(listener, store, callers.clone(), shares.emulator, until)));
+                engines.push(tokio::spawn(s3::serve(listener, store, callers.clone(), until)));
                 endpoint
             }
         };
-        let (listener_appconfig, appconfig_endpoint) = loopback().await?;
+        let (listener_appconfig, appconfig_endpoint) = loopback(shares.emulator).await?;
         let appconfig = AppConfigData::new(&options.data_dir.join("appconfig"), callers, options.deadlines);
         let answer = move |_peer, request| appconfig.clone().answer(request);
-        let served = kit::serve("AppConfig", listener_appconfig, shares.emulator, answer, until(stopped));
+        let served = listener_appconfig.serve("AppConfig", answer, until(stopped));
         engines.push(tokio::spawn(served));
 
         let endpoints = Endpoints { dynamodb: dynamodb_endpoint, s3: s3_endpoint, appconfigdata: appconfig_endpoint };
@@ -173,7 +171,7 @@ impl Cloud {
         let gateway = Arc::new(gateway);
         let answer = move |peer, request| gateway::handle(Arc::clone(&gateway), peer, request);
         let (stop_gateway, stopped) = watch::channel(false);
-        let gateway = tokio::spawn(kit::serve("the gateway", listener, shares.gateway, answer, until(stopped)));
+        let gateway = tokio::spawn(listener.serve("the gateway", answer, until(stopped)));
         Ok(Self {
             address,
             dynamodb_endpoint: endpoints.dynamodb,
@@ -224,7 +222,7 @@ impl Cloud {
     }
 
     /// The credentials of all who may call the embedded engines.
-    pub fn credentials(&self) -> &kit::Credentials {
+    pub fn credentials(&self) -> &emulator_kit::Credentials {
         &self.credentials
     }
 
@@ -246,13 +244,11 @@ impl Cloud {
 }
 
 /// A listener on a free port of the loopback interface, and its URL.
-async fn loopback() -> Result<(TcpListener, String), CloudError> {
-    let listen = async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        Ok((listener, url))
-    };
-    listen.await.map_err(|source| io_error("cannot listen on the loopback interface", source))
+async fn loopback(limits: Limits) -> Result<(Listener, String), CloudError> {
+    let listener = Listener::loopback(limits).await;
+    let listener = listener.map_err(|source| io_error("cannot listen on the loopback interface", source))?;
+    let url = listener.url();
+    Ok((listener, url))
 }
 
 async fn until(mut stop: watch::Receiver<bool>) {

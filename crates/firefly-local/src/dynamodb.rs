@@ -9,11 +9,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TimeToLiveSpecification;
 use dynoxide::Database;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::kit::{self, Callers, Limits};
 use crate::template::TableTemplate;
+use emulator_kit::{Callers, Listener};
 use protocol::Protocol;
 
 /// How often expired items are deleted.
@@ -54,9 +53,8 @@ impl Engine {
     /// Opens the database and serves it to `callers` on `listener` until `stop` is set.
     pub(crate) fn start(
         path: &Path,
-        listener: std::net::TcpListener,
+        listener: Listener,
         callers: Callers,
-        limits: Limits,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Self, DynamoDbError> {
         let path = path.display().to_string();
@@ -66,19 +64,16 @@ impl Engine {
             .thread_name("dynamodb")
             .enable_all()
             .build()?;
-        let listener = {
-            let _entered = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
+        let listener = listener.moved_to(runtime.handle())?;
         let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
             let sweeper = runtime.spawn(sweep(database.clone()));
             let stopped = async move {
                 // A sender that is gone stops the engine, too.
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            let protocol = Protocol { database, callers, deadlines: limits.deadlines };
+            let protocol = Protocol { database, callers, deadlines: listener.limits().deadlines };
             let answer = move |_peer, request| protocol.clone().answer(request);
-            runtime.block_on(kit::serve("the embedded DynamoDB", listener, limits, answer, stopped));
+            runtime.block_on(listener.serve("the embedded DynamoDB", answer, stopped));
             sweeper.abort();
         })?;
         Ok(Self { thread })

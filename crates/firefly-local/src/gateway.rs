@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
+use emulator_kit::{BodyError, Deadlines};
 use firefly_service::{Function, Invocation, Runner, UnixSeconds};
 use futures::future::BoxFuture;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use crate::jwt;
-use crate::kit::{self, BodyError, Deadlines};
 use crate::template::{Authorizer, CorsTemplate, FunctionTemplate};
 use event::EventParts;
 
@@ -127,7 +127,7 @@ impl Gateway {
                 }
             }
         };
-        let body = match kit::read(body, MAX_BODY_LENGTH, self.deadlines.body).await {
+        let body = match emulator_kit::read(body, MAX_BODY_LENGTH, self.deadlines.body).await {
             Ok(body) => body,
             Err(BodyError::TooLong) => return too_large(),
             Err(BodyError::Late) => return message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),

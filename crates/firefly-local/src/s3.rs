@@ -19,12 +19,11 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3Result, s3_error};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use self::operations::Operations;
-use crate::kit::{self, BodyError, Callers, Deadlines, Limits, Refusal};
 use crate::object_store::ObjectStore;
+use emulator_kit::{self as kit, BodyError, Callers, Deadlines, Listener, Refusal};
 
 /// The largest object, in bytes. S3 takes up to 5 GiB in one request; a backup is about half a MiB.
 pub const MAX_OBJECT_LENGTH: u64 = 64 * 1024 * 1024;
@@ -53,10 +52,9 @@ impl S3Auth for Secrets {
 
 /// Serves the store to `callers` until `until` resolves and the requests under way are answered.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     store: Arc<ObjectStore>,
     callers: Callers,
-    limits: Limits,
     until: impl Future<Output = ()> + Send,
 ) {
     let memory = Arc::new(Semaphore::new(MEMORY_KIB));
@@ -64,9 +62,9 @@ pub async fn serve(
     let mut service = S3ServiceBuilder::new(Operations::new(store, in_use, callers.clone(), Arc::clone(&memory)));
     service.set_auth(Secrets(callers.clone()));
     service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
-    let protocol = Protocol { service: service.build(), memory, callers, deadlines: limits.deadlines };
+    let protocol = Protocol { service: service.build(), memory, callers, deadlines: listener.limits().deadlines };
     let answer = move |_peer, request| protocol.clone().answer(request);
-    kit::serve("the embedded S3", listener, limits, answer, until).await;
+    listener.serve("the embedded S3", answer, until).await;
     // Calls outlive their connection by a moment; the store can be opened again once they let go of it.
     released.recv().await;
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use emulator_kit::{Caller, Callers, Grants};
 use firefly_service::environment::{ConfigError, Environment};
 use firefly_service::metrics::Metrics;
 use firefly_service::{Function, Runner};
 
 use super::{CloudError, DEVELOPER, function_error};
 use crate::gateway::{Deployed, Invoke};
-use crate::kit::{self, Caller, Callers, Grants};
 use crate::template::FunctionTemplate;
 
 /// The configuration in the shared layer, which applies when AppConfig has none.
@@ -66,7 +66,7 @@ pub(super) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String
 /// whoever has the credentials for external engines, with which the functions then call all engines.
 pub(super) fn callers(
     templates: &[FunctionTemplate],
-    credentials: &kit::Credentials,
+    credentials: &emulator_kit::Credentials,
     external: Option<&BTreeMap<String, String>>,
 ) -> Callers {
     let caller = |name: &str, grants| Caller {
@@ -94,7 +94,7 @@ pub(super) fn callers(
 pub(super) fn deploy(
     templates: Vec<FunctionTemplate>,
     endpoints: &Endpoints,
-    credentials: &kit::Credentials,
+    credentials: &emulator_kit::Credentials,
     external: Option<&BTreeMap<String, String>>,
 ) -> Result<Vec<Deployed>, CloudError> {
     let deploy = |template: FunctionTemplate| {

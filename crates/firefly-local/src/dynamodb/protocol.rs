@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::kit::{self, BodyError, Caller, Callers, Deadlines, Refusal};
+use emulator_kit::{self as kit, BodyError, Caller, Callers, Deadlines, Refusal};
 
 /// Longest request: 16 MiB of a BatchWriteItem.
 const MAX_REQUEST_LENGTH: usize = 16 * 1024 * 1024;

@@ -18,8 +18,8 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{MAX_OBJECT_LENGTH, checksum, kib, listing, too_large};
-use crate::kit::{Callers, Grants};
 use crate::object_store::{Content, Found, NewObject, ObjectStore, Precondition, StoreError, Version};
+use emulator_kit::{Callers, Grants};
 
 /// How many threads wait for the file system at once.
 const CONCURRENT_FILE_OPERATIONS: usize = 64;

@@ -17,10 +17,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use firefly_local::kit::{Caller, Callers, Deadlines, Grants, Limits};
+use emulator_kit::{Caller, Callers, Grants, Limits, Listener};
 use firefly_local::object_store::ObjectStore;
 use firefly_local::s3::serve;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -50,17 +49,13 @@ impl Server {
             caller("writer", Grants::actions(["s3:PutObject"])),
             caller("deleter", Grants::actions(["s3:DeleteObject"])),
         ]);
-        let limits = Limits {
-            deadlines: Deadlines::default(),
-            connections: 10_000,
-            patience: Duration::from_secs(60),
-            kept_alive: 10_000,
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let limits =
+            Limits { connections: 10_000, patience: Duration::from_secs(60), kept_alive: 10_000, ..Limits::default() };
+        let listener = Listener::loopback(limits).await.unwrap();
+        let address = listener.address();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let done = tokio::spawn(serve(listener, Arc::new(store), callers, limits, shutdown));
+        let done = tokio::spawn(serve(listener, Arc::new(store), callers, shutdown));
         Self { address, stop, done }
     }
 

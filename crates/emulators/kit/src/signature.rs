@@ -14,12 +14,10 @@ use time::PrimitiveDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use super::Caller;
-
-/// `X-Amz-Date`, in UTC.
+/// The format of `X-Amz-Date`, in UTC.
 const AMZ_DATE: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// The members of the header: `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
+/// The members of an `Authorization` header: `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`.
 struct Authorization<'a> {
     credential: &'a str,
     signed_headers: &'a str,
@@ -41,12 +39,17 @@ impl<'a> Authorization<'a> {
 }
 
 /// The credential of an `Authorization` header: access key id, date, region, service and `aws4_request`, with slashes.
-pub(super) fn credential(authorization: &str) -> Option<&str> {
+pub(crate) fn credential(authorization: &str) -> Option<&str> {
     Some(Authorization::parse(authorization)?.credential)
 }
 
-/// Signs the request again as the caller would; `None` unless that makes the same signature.
-pub(super) fn verify(caller: &Caller, head: &Parts, body: &[u8]) -> Option<()> {
+/// Whether these credentials make the signature of a request: it is signed again and the two are compared in constant
+/// time.
+pub(crate) fn is_made_with(credentials: Credentials, head: &Parts, body: &[u8]) -> bool {
+    verify(credentials, head, body).is_some()
+}
+
+fn verify(credentials: Credentials, head: &Parts, body: &[u8]) -> Option<()> {
     let authorization = Authorization::parse(head.headers.get(header::AUTHORIZATION)?.to_str().ok()?)?;
     let mut scope = authorization.credential.split('/').skip(2);
     let (region, service) = (scope.next()?, scope.next()?);
@@ -55,8 +58,7 @@ pub(super) fn verify(caller: &Caller, head: &Parts, body: &[u8]) -> Option<()> {
     let mut settings = SigningSettings::default();
     // The headers that the request names as signed decide.
     settings.excluded_headers = None;
-    let token = caller.session_token.clone();
-    let identity = Credentials::new(&caller.access_key_id, &caller.secret_access_key, token, None, "caller").into();
+    let identity = credentials.into();
     let params = SigningParams::builder()
         .identity(&identity)
         .region(region)

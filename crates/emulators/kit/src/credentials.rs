@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Secret access key and session token of all who may call the emulators of one run. They are drawn at its start; who
-/// calls is told by the access key id.
+/// The secret access key and session token of all who may call the emulators of one run. They are drawn at its start; the
+/// access key id tells the callers apart.
 #[derive(Clone)]
 pub struct Credentials {
     secret_access_key: String,
@@ -17,8 +17,8 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Draws 256 bits for each from the operating system's generator, written as 64 hexadecimal digits, which no URL or
-    /// shell has to quote.
+    /// Draws 256 bits for each from the operating system's generator, written as 64 hexadecimal digits, which need no
+    /// quotes in a URL or a shell.
     #[must_use]
     pub fn generate() -> Self {
         let draw = || -> String { rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect() };

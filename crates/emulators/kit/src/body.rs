@@ -1,4 +1,4 @@
-//! The body of a request, read whole.
+//! Reads the whole body of a request.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-/// Why there is no whole body.
+/// The reason for which a body cannot be read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It is longer than allowed.
@@ -23,7 +23,7 @@ pub enum BodyError {
 /// Reads a body of at most `limit` bytes that arrives within `deadline`.
 ///
 /// # Errors
-/// [`BodyError`]. The connection is of no use for another request then; the listener closes it after the answer.
+/// [`BodyError`]. The listener then closes the connection after the answer: the rest of the body may still arrive on it.
 pub async fn read(body: Body, limit: usize, deadline: Duration) -> Result<Bytes, BodyError> {
     let read = tokio::time::timeout(deadline, Limited::new(body, limit).collect()).await;
     read.map_err(|_| BodyError::Late)?.map(|body| body.to_bytes()).map_err(|error| {

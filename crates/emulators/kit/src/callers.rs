@@ -1,18 +1,19 @@
-//! Who may call an emulator.
+//! The callers of an emulator, and the requests that it answers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use aws_credential_types::Credentials;
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderName, Method, StatusCode, Uri, header};
 use subtle::ConstantTimeEq as _;
 
-use super::signature;
+use crate::signature;
 
-/// One caller, known by its credentials, and what it may do: the stand-in for a role and its policy.
+/// A caller, known by its credentials, and the actions that it may use: the stand-in for a role and its policy.
 #[derive(Clone)]
 pub struct Caller {
     /// Names the caller in a request's signature.
@@ -35,10 +36,11 @@ impl std::fmt::Debug for Caller {
 }
 
 impl Caller {
-    /// Whether the caller made the request's signature (AWS Signature Version 4 in the `Authorization` header).
+    /// Whether the caller made the request's signature, AWS Signature Version 4 in the `Authorization` header.
     #[must_use]
     pub fn signed(&self, head: &Parts, body: &[u8]) -> bool {
-        signature::verify(self, head, body).is_some()
+        let (id, secret, token) = (&self.access_key_id, &self.secret_access_key, self.session_token.clone());
+        signature::is_made_with(Credentials::new(id, secret, token, None, "caller"), head, body)
     }
 }
 
@@ -52,7 +54,7 @@ pub enum Grants {
 }
 
 impl Grants {
-    /// These actions and no other: names such as `s3:GetObject`, without wildcards.
+    /// A set of these actions and no other: names such as `s3:GetObject`, without wildcards.
     pub fn actions<A: Into<String>>(actions: impl IntoIterator<Item = A>) -> Self {
         Self::Actions(actions.into_iter().map(Into::into).collect())
     }
@@ -67,14 +69,14 @@ impl Grants {
     }
 }
 
-/// Why a request is not answered.
+/// The reason for which a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A browser sent the request, or it is meant for a host that is not the loopback interface, or its method is not
-    /// one that the SDKs use. The refusal says nothing at all.
+    /// A browser sent the request, or it is meant for a host other than the loopback interface, or its method is not one
+    /// that the SDKs use. The answer is [`foreign`].
     #[error("the request comes from a browser, or names a host other than the loopback interface")]
     Foreign,
-    /// No caller has the access key id, or its session token is another one. Strangers cannot tell which.
+    /// There is no caller with the access key id, or its session token is another one. The answer does not tell which.
     #[error("the access key id or the session token is not that of a caller")]
     Credentials,
 }
@@ -84,7 +86,7 @@ pub enum Refusal {
 pub struct Callers(Arc<HashMap<String, Caller>>);
 
 impl Callers {
-    /// These callers and no other.
+    /// Admits these callers and no other.
     pub fn new(callers: impl IntoIterator<Item = Caller>) -> Self {
         Self(Arc::new(callers.into_iter().map(|caller| (caller.access_key_id.clone(), caller)).collect()))
     }
@@ -95,8 +97,8 @@ impl Callers {
         self.0.get(access_key_id)
     }
 
-    /// The caller who sends a request with this head. Tokens are compared in constant time. The signature is not looked
-    /// at: it covers the body, which is not read for a stranger.
+    /// The caller who sends a request with this head. Tokens are compared in constant time. The signature is not checked
+    /// here: it covers the body, which is not read for a stranger; [`Caller::signed`] checks it.
     ///
     /// # Errors
     /// [`Refusal`].

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use firefly_local::kit::{Deadlines, Limits, serve};
+use emulator_kit::{Deadlines, Limits, Listener};
 use futures::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -23,21 +23,21 @@ const NEVER: Duration = Duration::from_secs(3_600);
 
 /// The address of a server with these limits that answers every request with 204.
 async fn server(connections: usize, kept_alive: usize) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
     let deadlines = Deadlines { head: NEVER, body: NEVER, idle: NEVER };
     let limits = Limits { deadlines, connections, patience: PATIENCE, kept_alive };
+    let listener = Listener::loopback(limits).await.unwrap();
+    let address = listener.address().to_string();
     let answer = |_peer, _request| async { Response::builder().status(204).body(Body::empty()).unwrap() };
-    tokio::spawn(serve("the server", listener, limits, answer, std::future::pending()));
+    tokio::spawn(listener.serve("the server", answer, std::future::pending()));
     address
 }
 
 /// A server with room for this many connections, which answers every request after `answer` may go on.
 async fn held(connections: usize) -> (String, Arc<Semaphore>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
     let deadlines = Deadlines { head: NEVER, body: NEVER, idle: NEVER };
     let limits = Limits { deadlines, connections, patience: PATIENCE, kept_alive: connections };
+    let listener = Listener::loopback(limits).await.unwrap();
+    let address = listener.address().to_string();
     let released = Arc::new(Semaphore::new(0));
     let answers = Arc::clone(&released);
     let answer = move |_peer, _request| {
@@ -47,7 +47,7 @@ async fn held(connections: usize) -> (String, Arc<Semaphore>) {
             Response::builder().status(204).body(Body::empty()).unwrap()
         }
     };
-    tokio::spawn(serve("the server", listener, limits, answer, std::future::pending()));
+    tokio::spawn(listener.serve("the server", answer, std::future::pending()));
     (address, released)
 }
 

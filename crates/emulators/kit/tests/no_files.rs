@@ -1,5 +1,5 @@
-//! A listener that finds no file for a connection says so once, and goes on when there is one. The process's limit is
-//! changed, so that no other test may run in it.
+//! A listener that finds no file for a connection says so once, and goes on when there is one. The test changes the
+//! process's limit, so that no other test may run in the process.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use firefly_local::kit::{Deadlines, Limits, serve};
-use firefly_service::log::{self, LogLevel};
+use emulator_kit::{Limits, Listener};
 use rlimit::Resource;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tracing::Level;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -39,21 +39,21 @@ impl Write for Log {
 async fn a_connection_without_a_file_is_said_in_one_line_and_served_later() {
     let written = Log::default();
     let writer = written.clone();
-    let _log =
-        tracing::subscriber::set_default(log::subscriber(move || writer.clone(), "WARN".parse::<LogLevel>().unwrap()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let subscriber =
+        tracing_subscriber::fmt().json().with_max_level(Level::WARN).with_writer(move || writer.clone()).finish();
+    let _log = tracing::subscriber::set_default(subscriber);
+    let limits = Limits { connections: 10, patience: Duration::from_secs(60), kept_alive: 10, ..Limits::default() };
+    let listener = Listener::loopback(limits).await.unwrap();
     let mut clients = Vec::new();
     for _ in 0..3 {
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut client = TcpStream::connect(listener.address()).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
         clients.push(client);
     }
     let (soft, hard) = Resource::NOFILE.get().unwrap();
     Resource::NOFILE.set(3, hard).unwrap();
-    let limits =
-        Limits { deadlines: Deadlines::default(), connections: 10, patience: Duration::from_secs(60), kept_alive: 10 };
     let answer = |_peer, _request| async { Response::builder().status(204).body(Body::empty()).unwrap() };
-    tokio::spawn(serve("the server", listener, limits, answer, std::future::pending()));
+    tokio::spawn(listener.serve("the server", answer, std::future::pending()));
     while written.text().is_empty() {
         tokio::task::yield_now().await;
     }
