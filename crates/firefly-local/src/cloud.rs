@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emulator_kit::{Limits, Listener};
+use emulator_s3::object_store::ObjectStore;
 use firefly_service::aws::Aws;
 use firefly_service::environment::{ConfigError, Environment};
 use tokio::sync::{Semaphore, watch};
@@ -24,8 +25,6 @@ use crate::engines_file::EnginesFile;
 use crate::files::Shares;
 use crate::gateway::{self, Gateway};
 use crate::jwt::{Authorizer, DeveloperIssuer};
-use crate::object_store::ObjectStore;
-use crate::s3;
 use crate::template::{
     API_GATEWAY, BucketTemplate, DEVICE_BACKUPS, DEVICES_TABLE, FUNCTIONS, FunctionTemplate, GatewayTemplate,
     REGISTRATION_KEYS_TABLE, TableTemplate,
@@ -131,7 +130,7 @@ impl Cloud {
                 store.create_bucket(&bucket)?;
                 let (listener, endpoint) = loopback(shares.emulator).await?;
                 let until = until(stopped.clone());
-                engines.push(tokio::spawn(s3::serve(listener, store, callers.clone(), until)));
+                engines.push(tokio::spawn(emulator_s3::serve(listener, store, callers.clone(), until)));
                 endpoint
             }
         };

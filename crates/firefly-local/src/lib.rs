@@ -12,8 +12,6 @@ pub mod engines_file;
 pub mod files;
 mod gateway;
 pub mod jwt;
-pub mod object_store;
-pub mod s3;
 pub mod template;
 
 pub use cloud::{Cloud, CloudError, Credentials, Data, Options, TokenIssuer};

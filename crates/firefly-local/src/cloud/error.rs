@@ -2,12 +2,12 @@
 
 use std::io;
 
+use emulator_s3::object_store;
 use firefly_service::environment::ConfigError;
 
 use crate::data_dir::DataDirError;
 use crate::dynamodb::DynamoDbError;
 use crate::jwt::{KeySetError, SigningKeyError};
-use crate::object_store;
 use crate::template::TemplateError;
 
 /// Why the local cloud does not start.

@@ -1,5 +1,7 @@
-//! The checksums a client may send with an object: `Content-MD5`, and `x-amz-checksum-…` as a header or as a trailer
-//! of an `aws-chunked` body. What was received has to match all of them.
+//! Verifies the checksums that a client sends with an object.
+//!
+//! They are `Content-MD5`, and `x-amz-checksum-…` as a header or as a trailer of an `aws-chunked` body. The received body
+//! has to match all of them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,15 +11,15 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::object_store::Content;
 
-/// Headers that start like a checksum and are none.
+/// Headers whose names begin like a checksum's, but which carry other values.
 const NOT_CHECKSUMS: [&str; 3] = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
 
 /// Compares every checksum in the headers and trailers of a request, all in Base64, with the body.
 ///
 /// # Errors
-/// `BadDigest` for a mismatch; `InvalidDigest` and `InvalidRequest` for what cannot be a checksum; `NotImplemented`
+/// `BadDigest` for a mismatch; `InvalidDigest` and `InvalidRequest` for a value that cannot be a checksum; `NotImplemented`
 /// for an algorithm unknown here; `MalformedTrailerError` if a trailer announced by `x-amz-trailer` is missing.
-pub(super) fn verify(headers: &HeaderMap, trailers: &HeaderMap, body: &[u8]) -> S3Result<()> {
+pub(crate) fn verify(headers: &HeaderMap, trailers: &HeaderMap, body: &[u8]) -> S3Result<()> {
     for announced in headers.get_all("x-amz-trailer") {
         let announced = announced.to_str().unwrap_or_default();
         if let Some(missing) = announced.split(',').map(str::trim).find(|name| !trailers.contains_key(*name)) {
@@ -67,6 +69,6 @@ fn malformed_trailer(missing: &str) -> S3Error {
 }
 
 /// The checksum of a stored object, as `x-amz-checksum-sha256` carries it.
-pub(super) fn sha256_base64(content: &Content) -> String {
+pub(crate) fn sha256_base64(content: &Content) -> String {
     BASE64.encode(content.sha256)
 }

@@ -1,10 +1,10 @@
-//! The operations, each as S3 answers it.
+//! The operations of S3 on the store.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use emulator_kit::{Callers, Grants};
 use futures::TryStreamExt as _;
 use http::HeaderMap;
 use s3s::auth::Credentials;
@@ -17,42 +17,42 @@ use s3s::dto::{
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::{MAX_OBJECT_LENGTH, checksum, kib, listing, too_large};
+use crate::memory::{MAX_OBJECT_LENGTH, Memory};
 use crate::object_store::{Content, Found, NewObject, ObjectStore, Precondition, StoreError, Version};
-use emulator_kit::{Callers, Grants};
+use crate::refusal::{access_denied, precondition_failed, read_of_delete_marker, refusal, too_large};
+use crate::{checksum, listing};
 
-/// How many threads wait for the file system at once.
+/// Most threads that wait for the file system at once.
 const CONCURRENT_FILE_OPERATIONS: usize = 64;
 
-/// S3's limit of an object's user metadata: the bytes of its names and values.
+/// S3's limit of an object's user metadata, in bytes of its names and values.
 const MAX_METADATA_LENGTH: usize = 2048;
 
 /// The content type S3 gives to an object that was stored without one.
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
-/// What answers the operations.
-pub(super) struct Operations {
+/// Answers the operations.
+pub(crate) struct Operations {
     store: Arc<ObjectStore>,
     /// Dropped after the store.
     in_use: mpsc::Sender<Infallible>,
     callers: Callers,
-    /// KiB of bodies that may still be held in memory.
-    memory: Arc<Semaphore>,
+    memory: Memory,
     files: Semaphore,
 }
 
 impl Operations {
-    /// `in_use` is dropped when nothing here holds the store any more.
-    pub(super) fn new(
+    /// Makes the operations on a store. `in_use` is dropped when they no longer hold the store.
+    pub(crate) fn new(
         store: Arc<ObjectStore>,
         in_use: mpsc::Sender<Infallible>,
         callers: Callers,
-        memory: Arc<Semaphore>,
+        memory: Memory,
     ) -> Self {
         Self { store, in_use, callers, memory, files: Semaphore::new(CONCURRENT_FILE_OPERATIONS) }
     }
 
-    /// The grants of whoever signed the request, which include `action`.
+    /// The grants of the caller who signed the request; they include `action`.
     fn authorize(&self, credentials: Option<&Credentials>, action: &str) -> S3Result<&Grants> {
         let caller = credentials.and_then(|credentials| self.callers.get(&credentials.access_key));
         match caller {
@@ -61,7 +61,7 @@ impl Operations {
         }
     }
 
-    /// Runs `work` where it may block.
+    /// Runs `work` on a thread that may block.
     async fn on_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&ObjectStore) -> Result<T, StoreError> + Send + 'static,
@@ -78,7 +78,7 @@ impl Operations {
         done.map_err(S3Error::internal_error)?.map_err(refusal)
     }
 
-    /// Finds an object for GetObject and HeadObject. What is absent is forbidden unless `s3:ListBucket` is granted.
+    /// Finds an object for GetObject and HeadObject. An absent one is forbidden unless `s3:ListBucket` is granted.
     async fn find<T>(
         &self,
         request: &S3Request<T>,
@@ -97,11 +97,6 @@ impl Operations {
             }
             other => other,
         }
-    }
-
-    /// Waits for the memory that a body of this many bytes takes.
-    async fn reserve(&self, length: u64) -> S3Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.memory).acquire_many_owned(kib(length)).await.map_err(S3Error::internal_error)
     }
 }
 
@@ -144,7 +139,7 @@ impl S3 for Operations {
         check_conditions(&content, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let range = input.range.map(|range| range.check(content.size)).transpose()?;
 
-        let held = self.reserve(content.size).await?;
+        let held = self.memory.reserve(content.size).await?;
         let bytes = self.on_store(move |_| found.read()).await?;
         let mut body = Bytes::from_owner(HeldBytes { bytes, _held: held });
         let mut content_range = None;
@@ -199,7 +194,7 @@ impl S3 for Operations {
             return Err(s3_error!(NotImplemented, "Conditional deletes are not implemented."));
         }
         let deleted = self.on_store(move |store| match &version_id {
-            // A version that is not there is deleted already.
+            // An absent version is deleted already.
             Some(id) => store.delete_version(&bucket, &key, id).map(Some).or_else(|error| match error {
                 StoreError::NoSuchVersion => Ok(None),
                 other => Err(other),
@@ -267,7 +262,7 @@ impl AsRef<[u8]> for HeldBytes {
     }
 }
 
-/// The body of a put. It is in memory already; what fails is the check of `x-amz-content-sha256` or of the chunks.
+/// The body of a put. It is in memory already; the check of `x-amz-content-sha256` or of the chunks may fail.
 async fn receive(body: Option<StreamingBlob>, headers: &HeaderMap) -> S3Result<Bytes> {
     let Some(body) = body else {
         return Ok(Bytes::new());
@@ -319,54 +314,4 @@ fn check_conditions(
 
 fn content_type(content: &Content) -> String {
     content.content_type.clone().unwrap_or_else(|| DEFAULT_CONTENT_TYPE.to_owned())
-}
-
-/// The one place that turns an error of the store into an answer. What is the store's fault is logged.
-fn refusal(error: StoreError) -> S3Error {
-    match error {
-        StoreError::InvalidBucketName(_) => {
-            s3_error!(InvalidBucketName, "The specified bucket is not valid.")
-        }
-        StoreError::NoSuchBucket(_) => {
-            s3_error!(NoSuchBucket, "The specified bucket does not exist")
-        }
-        StoreError::NoSuchKey { delete_marker } => {
-            let mut error = s3_error!(NoSuchKey, "The specified key does not exist.");
-            if let Some(id) = delete_marker {
-                error.set_headers(delete_marker_headers(&id));
-            }
-            error
-        }
-        StoreError::NoSuchVersion => {
-            s3_error!(NoSuchVersion, "The specified version does not exist.")
-        }
-        StoreError::PreconditionFailed => precondition_failed(),
-        StoreError::InUse(_) | StoreError::Broken { .. } | StoreError::Io { .. } => {
-            tracing::error!(%error, "object store");
-            S3Error::with_message(S3ErrorCode::InternalError, error.to_string())
-        }
-    }
-}
-
-fn access_denied() -> S3Error {
-    s3_error!(AccessDenied, "Access Denied")
-}
-
-fn precondition_failed() -> S3Error {
-    s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
-}
-
-/// A delete marker asked for by its version id.
-fn read_of_delete_marker(id: &str) -> S3Error {
-    let mut error = s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.");
-    error.set_headers(delete_marker_headers(id));
-    error
-}
-
-fn delete_marker_headers(version_id: &str) -> HeaderMap {
-    let headers = HashMap::from([("x-amz-delete-marker", "true"), ("x-amz-version-id", version_id)]);
-    headers
-        .into_iter()
-        .filter_map(|(name, value)| Some((http::HeaderName::from_static(name), value.parse().ok()?)))
-        .collect()
 }

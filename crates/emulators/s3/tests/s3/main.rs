@@ -1,4 +1,4 @@
-//! The embedded S3 over loopback, with the real SDK client and, for what that would never send, signed raw requests.
+//! The emulator with the SDK's client and, for requests that the SDK does not send, signed raw requests.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 

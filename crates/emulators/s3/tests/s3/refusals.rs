@@ -1,4 +1,4 @@
-//! What S3 refuses: who may not, what is absent, what does not match its checksum.
+//! Refusals: callers without the grant, absent objects, bodies that do not match their checksums.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::Engine as _;

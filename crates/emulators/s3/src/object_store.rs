@@ -1,6 +1,6 @@
-//! A durable, versioned object store on a directory: what the embedded S3 keeps its buckets in.
+//! A durable, versioned object store on a directory.
 //!
-//! | path below the root                   | what it is                                             |
+//! | path below the root                   | content                                                |
 //! |---------------------------------------|--------------------------------------------------------|
 //! | `lock`                                | held while a process has the store open                |
 //! | `tmp/<random>`                        | files being written; removed when the store is opened  |
@@ -15,107 +15,35 @@
 //! All calls block on the file system.
 
 mod error;
+mod files;
 #[cfg(test)]
 mod tests;
+mod version;
 mod version_file;
+mod versions;
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use s3s::crypto::{Checksum as _, Md5, Sha256};
 use s3s::path::check_bucket_name;
-use serde::{Deserialize, Serialize};
 
 pub use self::error::StoreError;
-use self::version_file::{TemporaryFile, VersionFile};
+use self::files::{make_directory, names_in, sync_directory};
+pub use self::version::{Content, NewObject, Precondition, Version};
+use self::version_file::TemporaryFile;
+pub use self::versions::Found;
+use self::versions::{check, newest_version, next_version_id, open_version, version_ids};
 
-/// How many versions of a key are kept besides the current one; delete markers count.
+/// The number of versions of a key that are kept behind the current one; delete markers count.
 pub const NONCURRENT_VERSIONS_KEPT: usize = 10;
 
-/// Length of a version id in hex digits: the version's number, then as many random digits.
-const VERSION_ID_LENGTH: usize = 32;
-
-/// Writers of one key exclude each other; keys share this many locks.
+/// The number of locks that all keys share. Writers of one key exclude each other.
 const LOCK_STRIPES: usize = 256;
 
-/// One version of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Version {
-    /// The key, any string of up to 1024 bytes.
-    pub key: String,
-    /// The version id, opaque to clients; the name of the version's file.
-    #[serde(skip)]
-    pub id: String,
-    /// When it was written.
-    pub last_modified: SystemTime,
-    /// What was stored; `None` is a delete marker.
-    pub content: Option<Content>,
-}
-
-/// What is known of an object's bytes without reading them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
-    /// Length in bytes.
-    pub size: u64,
-    /// S3's own ETag, the MD5 of the bytes in 32 hex digits, without quotes.
-    pub etag: String,
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
-    /// The content type it was stored with.
-    pub content_type: Option<String>,
-    /// User metadata: names without `x-amz-meta-`, in lower case.
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// An object to store.
-#[derive(Debug, Clone, Default)]
-pub struct NewObject {
-    /// The bytes.
-    pub body: Bytes,
-    /// The content type to give it.
-    pub content_type: Option<String>,
-    /// User metadata: names without `x-amz-meta-`, in lower case.
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// The condition of a put, judged against the current object in the same step that writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Precondition {
-    /// No condition.
-    None,
-    /// `If-None-Match: *`: the key has no current object.
-    Absent,
-    /// `If-Match`: the key has a current object of this ETag (32 hex digits, without quotes).
-    Matches(String),
-}
-
-/// A version that was found and opened: it can be read even if it is removed meanwhile.
-#[derive(Debug)]
-pub struct Found {
-    /// What was found.
-    pub version: Version,
-    file: VersionFile,
-}
-
-impl Found {
-    /// The object's bytes, checked against the length and the SHA-256 they were stored with. A delete marker has none.
-    ///
-    /// # Errors
-    /// [`StoreError::Broken`] when they differ, [`StoreError::Io`].
-    pub fn read(self) -> Result<Vec<u8>, StoreError> {
-        match &self.version.content {
-            Some(content) => self.file.read_body(content),
-            None => Ok(Vec::new()),
-        }
-    }
-}
-
-/// The store. See the module for its layout and what it promises.
+/// The store. The [module](self) describes its layout and its guarantees.
 #[derive(Debug)]
 pub struct ObjectStore {
     buckets: PathBuf,
@@ -126,7 +54,7 @@ pub struct ObjectStore {
 }
 
 impl ObjectStore {
-    /// Opens the store in `dir`, which is made if need be, and removes what an interrupted process left in `tmp`.
+    /// Opens the store in `dir`, which is made if need be, and removes the files that an interrupted process left in `tmp`.
     ///
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::Io`].
@@ -151,7 +79,7 @@ impl ObjectStore {
         Ok(Self { buckets, temporary, stripes, _lock: lock })
     }
 
-    /// Makes a bucket; one that is there already is left as it is.
+    /// Makes a bucket; an existing one is left as it is.
     ///
     /// # Errors
     /// [`StoreError::InvalidBucketName`], [`StoreError::Io`].
@@ -170,7 +98,7 @@ impl ObjectStore {
         names_in(&self.buckets)
     }
 
-    /// Succeeds when the bucket is there.
+    /// Succeeds when the bucket exists.
     ///
     /// # Errors
     /// [`StoreError::NoSuchBucket`].
@@ -183,8 +111,8 @@ impl ObjectStore {
     ///
     /// # Errors
     /// [`StoreError::PreconditionFailed`]; [`StoreError::NoSuchKey`] for [`Precondition::Matches`] on an absent key;
-    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`]. The object is as before after
-    /// any error, or, if syncing its directory failed, as before or after.
+    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`]. An error leaves the object as it was
+    /// before; if syncing its directory failed, the object is the old or the new one.
     pub fn put(
         &self,
         bucket: &str,
@@ -298,7 +226,7 @@ impl ObjectStore {
         written.rename(&directory.join(&version.id))?;
         sync_directory(&directory)?;
         for id in existing.iter().skip(NONCURRENT_VERSIONS_KEPT) {
-            // The object is stored. What cannot be removed now is tried again with the next version.
+            // The object is stored. A file that cannot be removed now is tried again with the next version.
             let _ = fs::remove_file(directory.join(id));
         }
         Ok(version)
@@ -314,7 +242,7 @@ impl ObjectStore {
         }
     }
 
-    /// Where the versions of a key are; the directory exists once the key has been written.
+    /// The directory of a key's versions; it exists once the key has been written.
     fn key_directory(&self, bucket: &str, key: &str) -> Result<PathBuf, StoreError> {
         Ok(self.bucket(bucket)?.join(hex(&Sha256::checksum(key.as_bytes()))))
     }
@@ -323,86 +251,6 @@ impl ObjectStore {
         let stripe = usize::from(Sha256::checksum(directory.as_os_str().as_encoded_bytes())[0]) % LOCK_STRIPES;
         self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Judges a condition against the current version; a delete marker counts as absent.
-fn check(condition: &Precondition, directory: &Path) -> Result<(), StoreError> {
-    if *condition == Precondition::None {
-        return Ok(());
-    }
-    let current = newest_version(directory)?.and_then(|found| found.version.content);
-    match (condition, current) {
-        (Precondition::None, _) | (Precondition::Absent, None) => Ok(()),
-        (Precondition::Matches(etag), Some(content)) if content.etag == *etag => Ok(()),
-        (Precondition::Matches(_), None) => Err(StoreError::NoSuchKey { delete_marker: None }),
-        (Precondition::Absent | Precondition::Matches(_), Some(_)) => Err(StoreError::PreconditionFailed),
-    }
-}
-
-fn newest_version(directory: &Path) -> Result<Option<Found>, StoreError> {
-    loop {
-        let Some(newest) = version_ids(directory)?.into_iter().next() else {
-            return Ok(None);
-        };
-        // Gone between listing and opening: a newer version has taken its place, or it was deleted for good.
-        if let Some(found) = open_version(directory, &newest)? {
-            return Ok(Some(found));
-        }
-    }
-}
-
-fn open_version(directory: &Path, id: &str) -> Result<Option<Found>, StoreError> {
-    if !is_version_id(id) {
-        return Ok(None);
-    }
-    let opened = VersionFile::open(directory.join(id), id)?;
-    Ok(opened.map(|(version, file)| Found { version, file }))
-}
-
-/// The ids of all versions of a key, newest first. Files of other names are none of the store's.
-fn version_ids(directory: &Path) -> Result<Vec<String>, StoreError> {
-    let mut ids = names_in(directory)?;
-    ids.retain(|name| is_version_id(name));
-    ids.reverse();
-    Ok(ids)
-}
-
-fn is_version_id(id: &str) -> bool {
-    id.len() == VERSION_ID_LENGTH && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-fn next_version_id(newest: Option<&String>) -> String {
-    let number = newest.and_then(|id| u64::from_str_radix(&id[..VERSION_ID_LENGTH / 2], 16).ok());
-    format!("{:016x}{:016x}", number.map_or(0, |n| n.saturating_add(1)), rand::random::<u64>())
-}
-
-/// The names in a directory, sorted; a directory that is not there is empty.
-fn names_in(directory: &Path) -> Result<Vec<String>, StoreError> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StoreError::io(directory)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(StoreError::io(directory))?;
-        names.extend(entry.file_name().into_string());
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Makes a directory, durably; one that is there already is left as it is.
-fn make_directory(parent: &Path, directory: &Path) -> Result<(), StoreError> {
-    match fs::create_dir(directory) {
-        Ok(()) => sync_directory(parent),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StoreError::io(directory)(error)),
-    }
-}
-
-fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    File::open(directory).and_then(|opened| opened.sync_all()).map_err(StoreError::io(directory))
 }
 
 fn hex(bytes: &[u8]) -> String {

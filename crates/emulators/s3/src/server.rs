@@ -1,11 +1,4 @@
-//! The embedded S3: S3's own protocol, signatures and refusals in front of an [`ObjectStore`].
-//!
-//! Done: GetObject, HeadObject, PutObject, DeleteObject, ListObjectsV2, ListObjectVersions, CreateBucket, HeadBucket
-//! and ListBuckets, in path style, signed with AWS Signature Version 4. Everything else is answered `NotImplemented`.
-
-mod checksum;
-mod listing;
-mod operations;
+//! The server: admits callers, reads request bodies and hands requests to S3's protocol.
 
 use std::sync::Arc;
 
@@ -13,31 +6,24 @@ use axum::body::Body as HttpBody;
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
+use emulator_kit::{BodyError, Callers, Deadlines, Listener, Refusal};
 use http::StatusCode;
 use hyper::body::Body as _;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Error, S3Result, s3_error};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use s3s::{S3Result, s3_error};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use self::operations::Operations;
+use crate::memory::{MAX_REQUEST_LENGTH, Memory};
 use crate::object_store::ObjectStore;
-use emulator_kit::{self as kit, BodyError, Callers, Deadlines, Listener, Refusal};
-
-/// The largest object, in bytes. S3 takes up to 5 GiB in one request; a backup is about half a MiB.
-pub const MAX_OBJECT_LENGTH: u64 = 64 * 1024 * 1024;
-
-/// The largest request body, in bytes: the largest object in the chunks of `aws-chunked`, each with its signature.
-const MAX_REQUEST_LENGTH: u64 = MAX_OBJECT_LENGTH + 2 * 1024 * 1024;
+use crate::operations::Operations;
+use crate::refusal::{too_large, unknown_caller};
 
 /// The largest XML request body, in bytes; the only one read is that of CreateBucket.
 const MAX_XML_LENGTH: usize = 64 * 1024;
 
-/// How many KiB of request and response bodies are in memory at once; requests beyond that wait.
-const MEMORY_KIB: usize = 512 * 1024;
-
-/// The part of [`Callers`] that the signatures' library asks.
+/// The secret access keys of [`Callers`], from which s3s verifies signatures.
 struct Secrets(Callers);
 
 #[async_trait::async_trait]
@@ -57,9 +43,9 @@ pub async fn serve(
     callers: Callers,
     until: impl Future<Output = ()> + Send,
 ) {
-    let memory = Arc::new(Semaphore::new(MEMORY_KIB));
+    let memory = Memory::new();
     let (in_use, mut released) = mpsc::channel(1);
-    let mut service = S3ServiceBuilder::new(Operations::new(store, in_use, callers.clone(), Arc::clone(&memory)));
+    let mut service = S3ServiceBuilder::new(Operations::new(store, in_use, callers.clone(), memory.clone()));
     service.set_auth(Secrets(callers.clone()));
     service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
     let protocol = Protocol { service: service.build(), memory, callers, deadlines: listener.limits().deadlines };
@@ -72,7 +58,7 @@ pub async fn serve(
 fn config() -> S3Config {
     let mut config = S3Config::default();
     config.xml_max_body_size = MAX_XML_LENGTH;
-    // Form uploads are not offered: nothing of them is to be read.
+    // Form uploads are not implemented: their bodies are not read.
     config.post_object_max_file_size = 0;
     config.form_max_fields_size = 0;
     config
@@ -82,18 +68,18 @@ fn config() -> S3Config {
 #[derive(Clone)]
 struct Protocol {
     service: S3Service,
-    memory: Arc<Semaphore>,
+    memory: Memory,
     callers: Callers,
     deadlines: Deadlines,
 }
 
 impl Protocol {
-    /// Answers one HTTP request. A caller's request is read whole before it is judged further, so that no client is
+    /// Answers one HTTP request. A caller's request is read whole before it is judged further, so that a client is not
     /// refused in the middle of sending. A stranger learns nothing, and the body of a stranger's request is not read.
     async fn answer(self, request: Request) -> Response {
         let (head, body) = request.into_parts();
         let refusal = match self.callers.admit(&head) {
-            Err(Refusal::Foreign) => return kit::foreign(),
+            Err(Refusal::Foreign) => return emulator_kit::foreign(),
             Err(Refusal::Credentials) => unknown_caller(),
             Ok(_) => match self.read(body).await {
                 Ok((body, _held)) => {
@@ -108,15 +94,15 @@ impl Protocol {
     }
 
     /// The body, and its share of the memory.
-    async fn read(&self, body: HttpBody) -> S3Result<(Bytes, SemaphorePermit<'_>)> {
+    async fn read(&self, body: HttpBody) -> S3Result<(Bytes, OwnedSemaphorePermit)> {
         let length = body.size_hint().exact();
         let length = length
             .ok_or_else(|| s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."))?;
         if length > MAX_REQUEST_LENGTH {
             return Err(too_large());
         }
-        let held = self.memory.acquire_many(kib(length)).await.map_err(S3Error::internal_error)?;
-        let read = kit::read(body, length.try_into().unwrap_or(usize::MAX), self.deadlines.body).await;
+        let held = self.memory.reserve(length).await?;
+        let read = emulator_kit::read(body, length.try_into().unwrap_or(usize::MAX), self.deadlines.body).await;
         read.map(|body| (body, held)).map_err(|error| match error {
             BodyError::TooLong => too_large(),
             BodyError::Late => s3_error!(
@@ -128,21 +114,8 @@ impl Protocol {
     }
 }
 
-fn unknown_caller() -> S3Error {
-    s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
-}
-
-fn too_large() -> S3Error {
-    s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size of {MAX_OBJECT_LENGTH} bytes.")
-}
-
 fn unavailable() -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response
-}
-
-/// A body's share of [`MEMORY_KIB`].
-fn kib(length: u64) -> u32 {
-    u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX)
 }

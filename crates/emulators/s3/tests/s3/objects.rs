@@ -6,7 +6,7 @@ use std::fs;
 use aws_sdk_s3::types::{ChecksumMode, EncodingType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use firefly_local::s3::MAX_OBJECT_LENGTH;
+use emulator_s3::MAX_OBJECT_LENGTH;
 use s3s::crypto::{Checksum as _, Md5, Sha256};
 use tempfile::TempDir;
 use tokio::task::JoinSet;

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::thread;
 
+use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;

@@ -18,12 +18,12 @@ use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use emulator_kit::{Caller, Callers, Grants, Limits, Listener};
-use firefly_local::object_store::ObjectStore;
-use firefly_local::s3::serve;
+use emulator_s3::object_store::ObjectStore;
+use emulator_s3::serve;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub(crate) const BUCKET: &str = "backups";
+pub(crate) const BUCKET: &str = "the-bucket";
 
 /// A served store in a directory of its own.
 pub(crate) struct Server {

@@ -1,4 +1,4 @@
-//! Pages of listings.
+//! Pages of ListObjectsV2 and ListObjectVersions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -14,12 +14,13 @@ use crate::object_store::Version;
 /// S3's own limit of entries in one answer, and its default.
 const MAX_KEYS: MaxKeys = 1000;
 
-/// The page of ListObjectsV2 that `input` asks for, out of all objects with its prefix, sorted by key. A continuation
-/// token is the last key or common prefix of the page before, in Base64.
+/// Makes the page of ListObjectsV2 that `input` asks for, out of all objects with its prefix, sorted by key.
+///
+/// A continuation token is the last key or common prefix of the page before, in Base64.
 ///
 /// # Errors
 /// `InvalidArgument` for a bad continuation token, page length or encoding.
-pub(super) fn objects(input: ListObjectsV2Input, objects: &[Version]) -> S3Result<ListObjectsV2Output> {
+pub(crate) fn objects(input: ListObjectsV2Input, objects: &[Version]) -> S3Result<ListObjectsV2Output> {
     let text = Text::new(input.encoding_type.as_ref())?;
     let (max_keys, limit) = page_length(input.max_keys)?;
     let token = input.continuation_token.as_deref().map(decode_token).transpose()?;
@@ -61,12 +62,14 @@ pub(super) fn objects(input: ListObjectsV2Input, objects: &[Version]) -> S3Resul
     })
 }
 
-/// The page of ListObjectVersions that `input` asks for, out of all versions with its prefix, sorted by key and the
-/// newest of a key first. A page starts behind the entry that its markers name.
+/// Makes the page of ListObjectVersions that `input` asks for, out of all versions with its prefix, sorted by key and the
+/// newest of a key first.
+///
+/// A page starts behind the entry that its markers name.
 ///
 /// # Errors
 /// `InvalidArgument` for a bad page length or encoding, `NotImplemented` for a delimiter.
-pub(super) fn versions(input: ListObjectVersionsInput, versions: &[Version]) -> S3Result<ListObjectVersionsOutput> {
+pub(crate) fn versions(input: ListObjectVersionsInput, versions: &[Version]) -> S3Result<ListObjectVersionsOutput> {
     let text = Text::new(input.encoding_type.as_ref())?;
     let (max_keys, limit) = page_length(input.max_keys)?;
     if input.delimiter.is_some() {
@@ -155,7 +158,7 @@ fn decode_token(token: &str) -> S3Result<String> {
     decoded.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
 }
 
-/// How keys are written into the answer: as they are, or percent-encoded, since XML cannot carry every character.
+/// Writes keys into the answer, as they are or percent-encoded: XML cannot carry every character.
 struct Text {
     percent_encoded: bool,
 }

@@ -1,6 +1,6 @@
 //! Versions, conditional puts and listings.
 
-use firefly_local::object_store::NONCURRENT_VERSIONS_KEPT;
+use emulator_s3::object_store::NONCURRENT_VERSIONS_KEPT;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 

@@ -1,4 +1,4 @@
-//! The file of one version.
+//! The file format of one version.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use s3s::crypto::{Checksum as _, Crc32, Sha256};
 
-use super::{Content, StoreError, Version};
+use super::error::StoreError;
+use super::version::{Content, Version};
 
 /// First bytes of every version file; the digit is the version of the format.
 const MAGIC: [u8; 8] = *b"FFOBJ-1\n";
@@ -51,7 +52,7 @@ impl VersionFile {
         Ok(Some((Version { id: id.to_owned(), ..version }, opened)))
     }
 
-    /// The rest of the file, which must be what `content` describes.
+    /// Reads the rest of the file and compares its length and SHA-256 with those of `content`.
     pub(super) fn read_body(mut self, content: &Content) -> Result<Vec<u8>, StoreError> {
         let body = self.read_up_to(content.size.saturating_add(1))?;
         if body.len() as u64 != content.size {
@@ -83,7 +84,7 @@ impl VersionFile {
     }
 }
 
-/// A version file that is not yet where it belongs; removed when dropped before it is.
+/// A version file under a temporary name; dropping it removes the file unless it was renamed.
 pub(super) struct TemporaryFile {
     path: PathBuf,
     renamed: bool,
@@ -111,7 +112,7 @@ impl TemporaryFile {
         file.sync_all()
     }
 
-    /// Puts the file where it belongs.
+    /// Moves the file to its place.
     pub(super) fn rename(mut self, to: &Path) -> Result<(), StoreError> {
         fs::rename(&self.path, to).map_err(StoreError::io(to))?;
         self.renamed = true;
@@ -122,7 +123,7 @@ impl TemporaryFile {
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if !self.renamed {
-            // What stays behind is removed when the store is opened next.
+            // A file that stays behind is removed when the store is opened next.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,12 +1,12 @@
-//! What can go wrong in the store.
+//! The errors of the store.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why the store could not do what was asked.
+/// The reason for which the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Not a bucket name S3 allows.
+    /// S3 does not allow the bucket name.
     #[error("{0:?} is not a valid bucket name")]
     InvalidBucketName(String),
     /// There is no bucket of that name.
@@ -27,12 +27,12 @@ pub enum StoreError {
     /// Another process has the store open.
     #[error("{} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// A file of the store does not hold what was once written to it.
+    /// A file of the store differs from what was once written to it.
     #[error("{} is broken: {reason}", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The difference.
         reason: String,
     },
     /// The file system refused.
@@ -40,7 +40,7 @@ pub enum StoreError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
