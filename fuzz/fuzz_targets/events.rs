@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use firefly_tests::targets::Events;
+use firefly_testkit::targets::Events;
 
 static EVENTS: LazyLock<Events> = LazyLock::new(Events::new);
 

@@ -1,4 +1,4 @@
 //! The body of `POST /devices/register`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| firefly_tests::targets::registration_body(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| firefly_testkit::targets::registration_body(data));

@@ -5,6 +5,6 @@ use std::sync::LazyLock;
 
 use firefly_core::device::DevicePublicKey;
 
-static KEY: LazyLock<DevicePublicKey> = LazyLock::new(|| *firefly_tests::new_device().public_key());
+static KEY: LazyLock<DevicePublicKey> = LazyLock::new(|| *firefly_testkit::new_device().public_key());
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| firefly_tests::targets::signed_headers(data, &KEY));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| firefly_testkit::targets::signed_headers(data, &KEY));

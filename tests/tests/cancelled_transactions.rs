@@ -4,10 +4,10 @@
 
 use firefly_core::registration::RegistrationKey;
 use firefly_device::{Identity, Response};
-use firefly_tests::answer::assert_failure;
-use firefly_tests::faults::{Call, Fault, Faults, assert_outage};
-use firefly_tests::stored::{KEYS, number};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::faults::{Call, Fault, Faults, assert_outage};
+use firefly_testkit::stored::{KEYS, number};
+use firefly_testkit::{TestCloud, new_device};
 
 /// A device about to be registered, in a cloud whose transactions can be cancelled.
 struct Scene {

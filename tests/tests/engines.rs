@@ -10,9 +10,9 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use firefly_tests::TestCloud;
-use firefly_tests::stored::{DEVICES, item, text};
-use firefly_tests::wire::{RawAnswer, exchange};
+use firefly_testkit::TestCloud;
+use firefly_testkit::stored::{DEVICES, item, text};
+use firefly_testkit::wire::{RawAnswer, exchange};
 
 /// A request to one engine that does something there.
 #[derive(Clone, Copy)]
@@ -89,7 +89,7 @@ impl Outgoing {
 
     async fn send(&self) -> RawAnswer {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        exchange(&self.address, &firefly_tests::wire::request_bytes(&self.line, &headers, Some(self.body.as_bytes())))
+        exchange(&self.address, &firefly_testkit::wire::request_bytes(&self.line, &headers, Some(self.body.as_bytes())))
             .await
     }
 }

@@ -1,89 +1,45 @@
 //! Events of payload format 2.0 as API Gateway sends them, through the parsing that binaries and local gateway share.
 //!
-//! `events/func-….json` are events of the nine routes, written after the Developer Guide; the signed ones are those of
+//! `tests/event.json` of each function's folder is an event of its route, written after the Developer Guide; the signed ones are those of
 //! the device `fifteen-bytes` of `vectors/device.json`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_device::Response;
-use firefly_service::environment::Environment;
-use firefly_service::http::{self, EventError};
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner, UnixSeconds};
-use firefly_tests::answer::json;
-use firefly_tests::runtime_api::{Event, parse_payload, template};
-use firefly_tests::{START, TestCloud};
-use futures::future::BoxFuture;
+use firefly_functions::InvokeError;
+use firefly_service::UnixSeconds;
+use firefly_service::http::EventError;
+use firefly_testkit::answer::json;
+use firefly_testkit::runtime_api::Event;
+use firefly_testkit::{Invoked, START, TestCloud};
 use serde_json::{Value, json};
 
-/// What becomes of an event that is not answered.
-#[derive(Debug)]
-enum NoRequest {
-    /// It is not of the form of an event.
-    Form,
-    /// It has the form, and describes no request.
-    Event(EventError),
+/// All functions, in the order in which their recorded events tell a story.
+fn all(cloud: &TestCloud) -> [Invoked; 9] {
+    [
+        "func-api-health-get",
+        "func-api-registration-keys-post",
+        "func-api-registration-keys-get",
+        "func-api-devices-register-post",
+        "func-api-devices-registration-get",
+        "func-api-devices-backup-post",
+        "func-api-devices-backup-get",
+        "func-api-devices-backup-delete",
+        "func-api-devices-get",
+    ]
+    .map(|name| Invoked::new(cloud, name))
 }
 
-type Outcome = BoxFuture<'static, Result<Response, NoRequest>>;
-
-/// A function that is invoked with the JSON text of an event.
-struct Invoked {
-    name: &'static str,
-    invoke: Box<dyn Fn(UnixSeconds, String) -> Outcome + Send + Sync>,
+/// Answers an event when the function's recorded one was sent; on the routes of users, whose keys the engine would have
+/// deleted as expired since, in the future.
+async fn try_answer(function: &Invoked, event: &Event) -> Result<Response, InvokeError> {
+    let is_user = function.function().caller.has_token();
+    let now = if is_user { UnixSeconds::new(START) } else { function.event().time() };
+    function.try_answer(now, event).await
 }
 
-impl Invoked {
-    fn new<F: Function>(cloud: &TestCloud) -> Self {
-        let environment = Environment::new(cloud.environment_of(&template(F::NAME)));
-        let runner = Arc::new(Runner::<F>::new(&environment, Metrics::new(io::sink())).unwrap());
-        let invoke = move |now, text: String| -> Outcome {
-            let runner = Arc::clone(&runner);
-            Box::pin(async move {
-                let event: http::Event = serde_json::from_str(&text).map_err(|_| NoRequest::Form)?;
-                let invocation = Invocation { request_id: "test".to_owned(), time_left: Duration::from_secs(60) };
-                let payload = runner.invoke(now, invocation, event).await.map_err(NoRequest::Event)?;
-                Ok(parse_payload(&serde_json::to_string(&payload).unwrap()))
-            })
-        };
-        Self { name: F::NAME, invoke: Box::new(invoke) }
-    }
-
-    /// All functions, in the order in which their recorded events tell a story.
-    fn all(cloud: &TestCloud) -> [Self; 9] {
-        [
-            Self::new::<func_api_health_get::App>(cloud),
-            Self::new::<func_api_registration_keys_post::App>(cloud),
-            Self::new::<func_api_registration_keys_get::App>(cloud),
-            Self::new::<func_api_devices_register_post::App>(cloud),
-            Self::new::<func_api_devices_registration_get::App>(cloud),
-            Self::new::<func_api_devices_backup_post::App>(cloud),
-            Self::new::<func_api_devices_backup_get::App>(cloud),
-            Self::new::<func_api_devices_backup_delete::App>(cloud),
-            Self::new::<func_api_devices_get::App>(cloud),
-        ]
-    }
-
-    fn event(&self) -> Event {
-        Event::recorded(self.name)
-    }
-
-    /// Answers an event when the function's recorded one was sent; on the routes of users, whose keys the engine would
-    /// have deleted as expired since, in the future.
-    async fn try_answer(&self, event: &Event) -> Result<Response, NoRequest> {
-        let recorded = self.event();
-        let is_user = recorded.get("/requestContext/authorizer").is_some();
-        let now = if is_user { UnixSeconds::new(START) } else { recorded.time() };
-        (self.invoke)(now, event.to_string()).await
-    }
-
-    async fn answer(&self, event: &Event) -> Response {
-        self.try_answer(event).await.unwrap()
-    }
+async fn answer(function: &Invoked, event: &Event) -> Response {
+    try_answer(function, event).await.unwrap()
 }
 
 /// Lays down the key of the recorded registration.
@@ -99,10 +55,10 @@ async fn put_recorded_key(cloud: &TestCloud) {
 async fn recorded_events_are_answered() {
     let cloud = TestCloud::start().await;
     put_recorded_key(&cloud).await;
-    let functions = Invoked::all(&cloud);
+    let functions = all(&cloud);
     let mut answers = Vec::new();
     for function in &functions {
-        answers.push(function.answer(&function.event()).await);
+        answers.push(answer(function, &function.event()).await);
     }
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [200, 201, 200, 204, 200, 200, 200, 200, 200]);
@@ -126,10 +82,10 @@ async fn recorded_events_are_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_members_change_no_answer() {
     let cloud = TestCloud::start().await;
-    for (function, status) in Invoked::all(&cloud).iter().zip([200, 201, 200, 401, 404, 401, 401, 401, 200]) {
-        assert_eq!(function.answer(&function.event()).await.status, status);
+    for (function, status) in all(&cloud).iter().zip([200, 201, 200, 401, 404, 401, 401, 401, 200]) {
+        assert_eq!(answer(function, &function.event()).await.status, status);
         for (what, event) in function.event().strange() {
-            assert_eq!(function.answer(&event).await.status, status, "{}: {what}", function.name);
+            assert_eq!(answer(function, &event).await.status, status, "{}: {what}", function.function().name);
         }
     }
 }
@@ -137,7 +93,7 @@ async fn strange_members_change_no_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_event_lacks_is_judged_by_the_handler() {
     let cloud = TestCloud::start().await;
-    let [health, keys_post, keys_get, register, registration, post, get, delete, devices] = Invoked::all(&cloud);
+    let [health, keys_post, keys_get, register, registration, post, get, delete, devices] = all(&cloud);
     let claims = "/requestContext/authorizer/jwt/claims";
     let groups = "/requestContext/authorizer/jwt/claims/cognito:groups";
     for (function, pointer, value, status) in [
@@ -183,8 +139,8 @@ async fn what_an_event_lacks_is_judged_by_the_handler() {
         (&devices, "/queryStringParameters/product_hex", json!("0xFF010001,0xFF010001"), 400),
         (&devices, "/queryStringParameters/next", json!("\u{1}\"<> "), 400),
     ] {
-        let answer = function.answer(&function.event().with(pointer, value.clone())).await;
-        assert_eq!(answer.status, status, "{}: {pointer} = {value}", function.name);
+        let answer = answer(function, &function.event().with(pointer, value.clone())).await;
+        assert_eq!(answer.status, status, "{}: {pointer} = {value}", function.function().name);
     }
 }
 
@@ -192,29 +148,35 @@ async fn what_an_event_lacks_is_judged_by_the_handler() {
 async fn text_and_base64_carry_the_same_bytes() {
     let cloud = TestCloud::start().await;
     put_recorded_key(&cloud).await;
-    let [_, _, _, register, _, backup_post, backup_get, ..] = Invoked::all(&cloud);
+    let [_, _, _, register, _, backup_post, backup_get, ..] = all(&cloud);
     let event = register.event();
     let body = event.get("/body").unwrap().as_str().unwrap().to_owned();
-    assert_eq!(register.answer(&event.body(body.as_bytes())).await.status, 204);
+    assert_eq!(answer(&register, &event.body(body.as_bytes())).await.status, 204);
     // An envelope of ASCII bytes alone: 9 bytes of ciphertext, the nonce and the tag of letters.
     let envelope = "FFCE\u{1}nnnnnnnnnnnn\t\0\0\0ttttttttttttttttcccc\"\\\r\n ";
-    assert_eq!(backup_post.answer(&backup_post.event().text_body(envelope)).await.status, 200);
-    let restored = backup_get.answer(&backup_get.event()).await;
+    assert_eq!(answer(&backup_post, &backup_post.event().text_body(envelope)).await.status, 200);
+    let restored = answer(&backup_get, &backup_get.event()).await;
     assert_eq!((restored.status, &restored.body[..]), (200, envelope.as_bytes()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_is_no_request_is_an_error() {
     let cloud = TestCloud::start().await;
-    for function in Invoked::all(&cloud) {
+    for function in &all(&cloud) {
         let event = function.event();
         for base64 in ["&", "QQ", "QQ=", "QQ==\n", "QR==", "_w==", "Q Q=="] {
             let event = event.clone().with("/body", base64).with("/isBase64Encoded", true);
-            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Event(EventError::Body))), "{base64}");
+            assert!(
+                matches!(try_answer(function, &event).await, Err(InvokeError::Event(EventError::Body))),
+                "{base64}"
+            );
         }
         for method in ["", "GET ", "GE T", "G\u{1}", "GÉT"] {
             let event = event.clone().with("/requestContext/http/method", method);
-            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Event(EventError::Method))), "{method}");
+            assert!(
+                matches!(try_answer(function, &event).await, Err(InvokeError::Event(EventError::Method))),
+                "{method}"
+            );
         }
         for (pointer, value) in [
             ("/requestContext", Value::Null),
@@ -225,7 +187,7 @@ async fn an_event_that_is_no_request_is_an_error() {
             ("/isBase64Encoded", json!("true")),
         ] {
             let event = event.clone().with(pointer, value);
-            assert!(matches!(function.try_answer(&event).await, Err(NoRequest::Form)), "{pointer}");
+            assert!(matches!(try_answer(function, &event).await, Err(InvokeError::Json(_))), "{pointer}");
         }
     }
 }
@@ -236,13 +198,13 @@ async fn an_event_that_is_no_request_is_an_error() {
 async fn no_member_of_any_type_is_a_panic_or_a_failure() {
     let cloud = TestCloud::start().await;
     let values = [json!(null), json!(1), json!("\u{1}ü "), json!(["a"]), json!({ "a": 1 })];
-    for function in Invoked::all(&cloud) {
+    for function in &all(&cloud) {
         let event = function.event();
         for pointer in pointers(event.get("").unwrap()) {
             for value in &values {
-                if let Ok(answer) = function.try_answer(&event.clone().with(&pointer, value.clone())).await {
+                if let Ok(answer) = try_answer(function, &event.clone().with(&pointer, value.clone())).await {
                     let is_ours = answer.status >= 500 && !pointer.starts_with("/requestContext/http");
-                    assert!(!is_ours, "{}: {pointer} = {value}: {}", function.name, answer.status);
+                    assert!(!is_ours, "{}: {pointer} = {value}: {}", function.function().name, answer.status);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use firefly_tests::TestCloud;
+use firefly_testkit::TestCloud;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_key_leaves_the_table_and_a_live_one_stays() {

@@ -4,8 +4,8 @@
 
 use firefly_core::etag::ETag;
 use firefly_device::{Identity, Response, etag};
-use firefly_tests::TestCloud;
-use firefly_tests::faults::{Answer, Call, Fault, Faults, Outage, assert_outage};
+use firefly_testkit::TestCloud;
+use firefly_testkit::faults::{Answer, Call, Fault, Faults, Outage, assert_outage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_s3_does_not_acknowledge_is_not_acknowledged() {

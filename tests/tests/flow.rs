@@ -1,6 +1,6 @@
 //! The life of a device, from its key to the deletion of its backup.
 
-use firefly_tests::TestCloud;
+use firefly_testkit::TestCloud;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_registers_backs_up_restores_and_deletes() {

@@ -1,8 +1,8 @@
 //! The fuzz targets for seconds, on stable: seeds, seeds with bytes changed, random bytes.
 
-use firefly_tests::new_device;
-use firefly_tests::seeds::seeds;
-use firefly_tests::targets::{self, Events};
+use firefly_testkit::new_device;
+use firefly_testkit::seeds::seeds;
+use firefly_testkit::targets::{self, Events};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::{START, TestCloud, new_device};
 
 /// The start of the hour that test clouds start in, in epoch seconds.
 const WINDOW: u64 = START / 3_600 * 3_600;

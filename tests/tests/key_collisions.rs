@@ -7,10 +7,8 @@ use std::time::Duration;
 use firefly_core::registration::RegistrationKey;
 use firefly_service::environment::{Environment, Random};
 use firefly_service::metrics::Metrics;
-use firefly_service::{Invocation, Runner};
-use firefly_tests::TestCloud;
-use firefly_tests::stored::{Item, KEYS, item, number, text};
-use func_api_registration_keys_post::App;
+use firefly_testkit::stored::{Item, KEYS, item, number, text};
+use firefly_testkit::{Invoked, TestCloud};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -28,12 +26,12 @@ async fn create(cloud: &TestCloud) -> Value {
     let mut variables = cloud.environment_as("firefly-local");
     variables.insert("DYNAMODB_REGISTRATION_KEYS_TABLE_NAME".to_owned(), KEYS.to_owned());
     let environment = Environment::new(variables).with_random(Random::from_rng(StdRng::seed_from_u64(SEED)));
-    let runner = Runner::<App>::new(&environment, Metrics::new(std::io::sink())).unwrap();
+    let function = Invoked::start("func-api-registration-keys-post", &environment, Metrics::new(std::io::sink()));
     let claims = json!({ "sub": "anna", "email": "anna@example.com" });
     let context = json!({ "http": { "method": "POST" }, "authorizer": { "jwt": { "claims": claims } } });
-    let event = serde_json::from_value(json!({ "requestContext": context })).unwrap();
-    let invocation = Invocation { request_id: "collision".to_owned(), time_left: Duration::from_secs(20) };
-    serde_json::to_value(runner.invoke(cloud.now(), invocation, event).await.unwrap()).unwrap()
+    let event = json!({ "requestContext": context });
+    let payload = function.payload(cloud.now(), Duration::from_secs(20), &event).await.unwrap();
+    serde_json::from_str(&payload).unwrap()
 }
 
 /// The item of somebody else's key with this `ttl`.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_device::Response;
 use firefly_local::jwt::{AUDIENCE, ISSUER};
-use firefly_tests::answer::{assert_failure, assert_message, json};
-use firefly_tests::stored::{Item, KEYS, item, number, text};
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::answer::{assert_failure, assert_message, json};
+use firefly_testkit::stored::{Item, KEYS, item, number, text};
+use firefly_testkit::{START, TestCloud, new_device};
 use serde_json::{Value, json};
 
 /// The item of a key of this user that expires `1800` s after `generated_at`.

@@ -3,9 +3,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_device::{Identity, etag};
-use firefly_tests::answer::{assert_failure, json};
-use firefly_tests::stored::{DEVICES, Item, KEYS, item, legacy_device, number, text};
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::answer::{assert_failure, json};
+use firefly_testkit::stored::{DEVICES, Item, KEYS, item, legacy_device, number, text};
+use firefly_testkit::{START, TestCloud, new_device};
 use serde_json::{Value, json};
 
 /// A device laid down with the backup the earlier functions would have stored for it.

@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_service::UnixSeconds;
-use firefly_tests::answer::json;
-use firefly_tests::new_device;
+use firefly_testkit::answer::json;
+use firefly_testkit::new_device;
 
 /// How often the list is read until it shows a new device: reads of it are eventually consistent.
 const LIST_ATTEMPTS: u32 = 30;

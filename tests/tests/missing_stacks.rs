@@ -2,26 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
-use firefly_local::template::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE, TableTemplate};
-use firefly_tests::TestCloud;
-use firefly_tests::faults::{Call, Fault, Faults, assert_outage};
+use firefly_local::stacks::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
+use firefly_local::tables;
+use firefly_templates::TableTemplate;
+use firefly_testkit::TestCloud;
+use firefly_testkit::faults::{Call, Fault, Faults, assert_outage};
 
 /// Takes the table of a stack away.
 async fn without(cloud: &TestCloud, table: &TableTemplate) {
     let dynamodb = cloud.aws().dynamodb();
     dynamodb.update_table().table_name(&table.name).deletion_protection_enabled(false).send().await.unwrap();
     dynamodb.delete_table().table_name(&table.name).send().await.unwrap();
-}
-
-/// Makes it again.
-async fn with(cloud: &TestCloud, table: TableTemplate) {
-    let create = cloud.aws().dynamodb().create_table().table_name(table.name).billing_mode(table.billing);
-    let create = create.set_key_schema(Some(table.key_schema)).set_attribute_definitions(Some(table.attributes));
-    create
-        .set_global_secondary_indexes(Some(table.indexes).filter(|indexes| !indexes.is_empty()))
-        .send()
-        .await
-        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +23,7 @@ async fn without_the_devices_table_a_backup_is_a_failure_of_ours() {
     let table = TableTemplate::parse(DEVICES_TABLE).unwrap();
     without(&cloud, &table).await;
     assert_outage("no devices table", &cloud.upload(&device, &envelope).await, 500);
-    with(&cloud, table).await;
+    tables::create(&cloud.aws().dynamodb(), &table).await.unwrap();
     assert_eq!(cloud.upload(&device, &envelope).await.status, 401, "a table that knows no device");
 }
 
@@ -43,7 +34,7 @@ async fn without_the_keys_table_minting_is_a_failure_of_ours() {
     without(&cloud, &table).await;
     let answer = cloud.as_user("installer", &[], "POST", "/registration-keys").await;
     assert_outage("no keys table", &answer, 500);
-    with(&cloud, table).await;
+    tables::create(&cloud.aws().dynamodb(), &table).await.unwrap();
     assert_eq!(cloud.as_user("installer", &[], "POST", "/registration-keys").await.status, 201);
 }
 

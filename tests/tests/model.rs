@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use firefly_device::{Identity, SignedHeaders};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::{TestCloud, new_device};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;

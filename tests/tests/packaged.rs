@@ -6,9 +6,9 @@
 use std::env;
 use std::path::Path;
 
-use firefly_local::template::FUNCTIONS;
-use firefly_tests::runtime_api::RuntimeApi;
-use firefly_tests::{TestCloud, new_device};
+use firefly_functions::Caller;
+use firefly_testkit::TestCloud;
+use firefly_testkit::runtime_api::RuntimeApi;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_packaged_function_answers() {
@@ -21,35 +21,22 @@ async fn every_packaged_function_answers() {
     let device = cloud.registered_device().await;
     let envelope = device.seal(&[0xa5; 1_000], &[7; 12]).unwrap();
     let mut answered = 0;
-    for function in FUNCTIONS.map(|source| source.name) {
-        let binary = folder.join(function).join("bootstrap");
+    for function in &firefly_functions::ALL {
+        let name = function.name;
+        let binary = folder.join(name).join("bootstrap");
         if !binary.exists() {
             continue;
         }
+        // A backup to be read or deleted.
+        assert_eq!(cloud.upload(&device, &envelope).await.status, 200);
         let packaged = RuntimeApi::start(binary.to_str().unwrap(), &cloud).await;
-        let (event, status) = match function {
-            "func-api-devices-backup-post" => (packaged.signed_event(&device).body(&envelope), 200),
-            "func-api-devices-backup-get" => {
-                let stored = cloud.upload(&device, &envelope).await;
-                assert_eq!(stored.status, 200, "{:?}", stored.body);
-                (packaged.signed_event(&device), 200)
-            }
-            "func-api-devices-backup-delete" | "func-api-devices-registration-get" => {
-                (packaged.signed_event(&device), 200)
-            }
-            "func-api-devices-register-post" => {
-                let key = cloud.mint().await;
-                (packaged.event().registration(&new_device(), key.as_str()), 204)
-            }
-            "func-api-registration-keys-post" => (packaged.event(), 201),
-            "func-api-devices-get" | "func-api-health-get" | "func-api-registration-keys-get" => {
-                (packaged.event(), 200)
-            }
-            other => panic!("{other} has no event"),
+        let event = match function.caller {
+            Caller::Device => packaged.signed_event(&device),
+            _ => packaged.genuine_event(&cloud).await,
         };
         let answer = packaged.invoke(&event).await.unwrap();
-        println!("{function}: {}, {} bytes", answer.status, answer.body.len());
-        assert_eq!(answer.status, status, "{function}: {:#?}", packaged.logs());
+        println!("{name}: {}, {} bytes", answer.status, answer.body.len());
+        assert!((200..300).contains(&answer.status), "{name}: {}, {:#?}", answer.status, packaged.logs());
         answered += 1;
     }
     assert!(answered > 0, "{} holds no function", folder.display());

@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 use firefly_device::{Identity, Response, SignedHeaders};
-use firefly_tests::answer::assert_failure;
-use firefly_tests::faults::{Call, Fault, Faults};
-use firefly_tests::stored::{DEVICES, Item};
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::faults::{Call, Fault, Faults};
+use firefly_testkit::stored::{DEVICES, Item};
+use firefly_testkit::{START, TestCloud, new_device};
 use futures::future::join_all;
 
 const RACERS: usize = 50;

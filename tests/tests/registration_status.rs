@@ -1,9 +1,9 @@
 //! `GET /devices/{uuid}/registration`: what a device is told of itself.
 
 use firefly_device::{Response, Standing};
-use firefly_tests::answer::{assert_failure, json};
-use firefly_tests::stored::{DEVICES, item, number, text};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::{assert_failure, json};
+use firefly_testkit::stored::{DEVICES, item, number, text};
+use firefly_testkit::{TestCloud, new_device};
 use serde_json::{Value, json};
 
 async fn status(cloud: &TestCloud, device: &firefly_device::Identity) -> Response {

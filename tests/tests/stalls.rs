@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use emulator_kit::Deadlines;
-use firefly_tests::TestCloud;
-use firefly_tests::faults::{Call, Fault, Faults};
+use firefly_testkit::TestCloud;
+use firefly_testkit::faults::{Call, Fault, Faults};
 use futures::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

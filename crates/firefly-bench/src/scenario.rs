@@ -7,8 +7,8 @@ use emulator_kit::Credentials;
 use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH};
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, etag, random_nonce};
-use firefly_tests::new_device;
-use firefly_tests::runtime_api::{Event, parse_payload, template};
+use firefly_testkit::new_device;
+use firefly_testkit::runtime_api::{Event, parse_payload, template};
 
 use crate::bootstrap::HELLO;
 use crate::engine::Engine;

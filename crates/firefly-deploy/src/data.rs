@@ -11,12 +11,12 @@ mod templates;
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{ResourceToImport, StackStatus};
+use firefly_templates::ParseError;
 
 use crate::account::{Account, AwsError, Look};
 use crate::graph::Stack;
 use crate::stacks::StackError;
 use crate::stacks::change_set::{Change, ChangeKind};
-use crate::template::TemplateError;
 
 pub(crate) use live::Live;
 pub use plan::Refusal;
@@ -62,8 +62,8 @@ pub enum DataError {
 }
 
 impl DataError {
-    pub(crate) fn template(stack: &Stack, error: &TemplateError) -> Self {
-        Self::Template { stack: stack.name, cause: error.to_string() }
+    pub(crate) fn template(stack: &Stack, error: &ParseError) -> Self {
+        Self::Template { stack: stack.name, cause: format!("not a template: {error}") }
     }
 }
 

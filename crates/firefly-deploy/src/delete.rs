@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
+use firefly_templates::Document;
 
 use crate::account::{Account, AwsError, Look};
 use crate::data::{DataError, Live, LiveTable, Target, holds_data};
 use crate::graph::Stack;
 use crate::stacks::{DeployedStack, StackError, StackResource};
-use crate::template::Template;
 
 /// The parameter of a stack that protects its user pool, and its value while it does.
 const USER_POOL_PROTECTION: (&str, &str) = ("UserPoolDeletionProtection", "ACTIVE");
@@ -202,7 +202,7 @@ async fn retained(
 }
 
 async fn delete_left_over_log_group(account: &Account, stack: &Stack) -> Result<(), DeleteError> {
-    let template = Template::parse(stack.template).map_err(|error| DataError::template(stack, &error))?;
+    let template = Document::parse(stack.template).map_err(|error| DataError::template(stack, &error))?;
     if let Some(group) = template.log_group()
         && account.has_log_group(group).await?
     {

@@ -9,7 +9,6 @@ pub mod graph;
 mod log_groups;
 mod params;
 mod stacks;
-mod template;
 
 pub use account::{Account, AwsError, Options, Waits};
 pub use data::{DataError, Refusal, deploy as deploy_data, holds_data, plan as plan_data};
@@ -17,4 +16,3 @@ pub use delete::{DeleteError, delete};
 pub use environment::{ConnectError, EnvironmentName};
 pub use params::{ParamsError, params};
 pub use stacks::StackError;
-pub use template::TemplateError;

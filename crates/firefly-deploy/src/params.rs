@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::StackStatus;
+use firefly_templates::{Document, Parameter, ParseError};
 
 use crate::account::{Account, AwsError};
 use crate::graph::{Stack, stack_name};
 use crate::stacks::DeployedStack;
-use crate::template::{Parameter, Template, TemplateError};
 
 /// Why a stack's parameters cannot be given.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +16,8 @@ pub enum ParamsError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// A template cannot be read.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
+    #[error("not a template: {0}")]
+    Template(#[from] ParseError),
     /// A stack it needs outputs of is not deployed.
     #[error("the stack {stack} does not exist: deploy {workflow} first")]
     MissingStack {
@@ -82,7 +82,7 @@ pub async fn params(
     stack: &Stack,
     environment: &BTreeMap<String, String>,
 ) -> Result<String, ParamsError> {
-    let template = Template::parse(stack.template)?;
+    let template = Document::parse(stack.template)?;
     let parameters = template.parameters();
     let mut from_outputs = BTreeMap::new();
     for need in stack.needs {
@@ -128,7 +128,7 @@ fn outputs_of(
     if !found.has_usable_outputs() {
         return Err(ParamsError::Unusable { stack, status: found.status, workflow });
     }
-    let declared = Stack::named(workflow).map(|stack| Template::parse(stack.template)).transpose()?;
+    let declared = Stack::named(workflow).map(|stack| Document::parse(stack.template)).transpose()?;
     let declared = declared.map(|template| template.outputs()).unwrap_or_default();
     let values = outputs.iter().map(|output| {
         let optional = declared.get(*output).copied().unwrap_or_default();

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
+use firefly_templates::{Document, ParseError};
 
 use crate::account::{Account, AwsError, Look, one_line};
-use crate::template::{Template, TemplateError};
 
 /// Why an operation on a stack failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,12 @@ pub enum StackError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// The template a stack was deployed with cannot be read.
-    #[error("the template of the stack {stack} cannot be read: {source}")]
+    #[error("the template of the stack {stack} cannot be read: not a template: {source}")]
     Template {
         /// The stack.
         stack: String,
         /// What is wrong with it.
-        source: TemplateError,
+        source: ParseError,
     },
     /// CloudFormation could not plan a change.
     #[error("the change of the stack {stack} was refused: {reasons}; correct it and run again")]
@@ -190,7 +190,7 @@ impl Account {
     pub(crate) async fn retains(&self, stack: &DeployedStack, logical_id: &str) -> Result<bool, StackError> {
         let answer = self.cloudformation.get_template().stack_name(&stack.id).send().await;
         let answer = answer.map_err(|error| AwsError::call("cloudformation:GetTemplate", error))?;
-        let template = Template::parse(answer.template_body().unwrap_or_default());
+        let template = Document::parse(answer.template_body().unwrap_or_default());
         let template = template.map_err(|source| StackError::Template { stack: stack.name.clone(), source })?;
         Ok(template.retains(logical_id))
     }

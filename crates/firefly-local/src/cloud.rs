@@ -15,6 +15,7 @@ use emulator_kit::{Limits, Listener};
 use emulator_s3::object_store::ObjectStore;
 use firefly_service::aws::Aws;
 use firefly_service::environment::{ConfigError, Environment};
+use firefly_templates::{BucketTemplate, FunctionTemplate, GatewayTemplate, TableTemplate, TemplateError};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -25,10 +26,8 @@ use crate::engines_file::EnginesFile;
 use crate::files::Shares;
 use crate::gateway::{self, Gateway};
 use crate::jwt::{Authorizer, DeveloperIssuer};
-use crate::template::{
-    API_GATEWAY, BucketTemplate, DEVICE_BACKUPS, DEVICES_TABLE, FUNCTIONS, FunctionTemplate, GatewayTemplate,
-    REGISTRATION_KEYS_TABLE, TableTemplate,
-};
+use crate::stacks::{API_GATEWAY, DEVICE_BACKUPS, DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
+use crate::tables;
 
 pub use error::CloudError;
 pub use options::{Credentials, Data, Options, TokenIssuer};
@@ -97,8 +96,11 @@ impl Cloud {
             }
         };
         let parameters = parameters(options.backup_bucket.as_deref());
-        let templates = FUNCTIONS.map(|source| FunctionTemplate::parse(source, &parameters));
-        let templates = templates.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let functions = firefly_functions::ALL.iter().map(|function| {
+            let template = FunctionTemplate::parse(function.template, &parameters)?;
+            Ok::<_, TemplateError>((function, template))
+        });
+        let functions = functions.collect::<Result<Vec<_>, _>>()?;
         let bucket = match &options.backup_bucket {
             Some(name) => name.clone(),
             None => BucketTemplate::parse(DEVICE_BACKUPS, &parameters)?.name,
@@ -111,7 +113,7 @@ impl Cloud {
             }
             Credentials::Shared(credentials) => (credentials.clone(), None),
         };
-        let callers = callers(&templates, &credentials, external);
+        let callers = callers(&functions, &credentials, external);
         let (stop_engines, stopped) = watch::channel(false);
         let mut engines = Vec::new();
         let (dynamodb_endpoint, dynamodb) = match options.dynamodb_endpoint.clone() {
@@ -141,7 +143,7 @@ impl Cloud {
         engines.push(tokio::spawn(served));
 
         let endpoints = Endpoints { dynamodb: dynamodb_endpoint, s3: s3_endpoint, appconfigdata: appconfig_endpoint };
-        let functions = deploy(templates, &endpoints, &credentials, external)?;
+        let functions = deploy(functions, &endpoints, &credentials, external)?;
         // Credentials given for external engines replace the developer's own if they have the same access key id.
         let same = external.filter(|given| given.get("AWS_ACCESS_KEY_ID").is_some_and(|id| id == DEVELOPER));
         let developer = endpoints.environment(same.cloned().unwrap_or_else(|| credentials.environment(DEVELOPER)));
@@ -149,7 +151,7 @@ impl Cloud {
             let environment = Environment::new(developer.clone());
             let aws = Aws::new(&environment).map_err(|source| function_error("the embedded DynamoDB", source))?;
             for source in [DEVICES_TABLE, REGISTRATION_KEYS_TABLE] {
-                dynamodb::create_table(&aws.dynamodb(), &TableTemplate::parse(source)?).await?;
+                tables::create(&aws.dynamodb(), &TableTemplate::parse(source)?).await?;
             }
         }
         let gateway = Gateway {

@@ -6,12 +6,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::TimeToLiveSpecification;
 use dynoxide::Database;
 use tokio::sync::watch;
 
-use crate::template::TableTemplate;
 use emulator_kit::{Callers, Listener};
 use protocol::Protocol;
 
@@ -34,14 +31,6 @@ pub enum DynamoDbError {
     /// The engine cannot be started.
     #[error("cannot start the embedded DynamoDB: {0}")]
     Start(#[from] std::io::Error),
-    /// A table cannot be made.
-    #[error("cannot create the table {table}: {cause}")]
-    Table {
-        /// The table.
-        table: String,
-        /// What the engine says.
-        cause: String,
-    },
 }
 
 /// A running engine.
@@ -97,34 +86,4 @@ async fn sweep(database: Database) {
             tracing::error!(cause = %error, "expired items could not be deleted");
         }
     }
-}
-
-/// Makes a table as its template defines it, where it is missing.
-pub(crate) async fn create_table(client: &Client, template: &TableTemplate) -> Result<(), DynamoDbError> {
-    let table = template.name.as_str();
-    let failed = |cause: String| DynamoDbError::Table { table: table.to_owned(), cause };
-    match client.describe_table().table_name(table).send().await {
-        Ok(_) => return Ok(()),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
-        Err(error) => return Err(failed(describe(&error))),
-    }
-    let create = client
-        .create_table()
-        .table_name(table)
-        .billing_mode(template.billing.clone())
-        .set_attribute_definitions(Some(template.attributes.clone()))
-        .set_key_schema(Some(template.key_schema.clone()))
-        .set_global_secondary_indexes(Some(template.indexes.clone()).filter(|indexes| !indexes.is_empty()));
-    create.send().await.map_err(|error| failed(describe(&error)))?;
-    if let Some(attribute) = &template.ttl_attribute {
-        let specification = TimeToLiveSpecification::builder().enabled(true).attribute_name(attribute).build();
-        let specification = specification.map_err(|error| failed(error.to_string()))?;
-        let update = client.update_time_to_live().table_name(table).time_to_live_specification(specification);
-        update.send().await.map_err(|error| failed(describe(&error)))?;
-    }
-    Ok(())
-}
-
-fn describe(error: &(impl std::error::Error + 'static)) -> String {
-    aws_sdk_dynamodb::error::DisplayErrorContext(error).to_string()
 }

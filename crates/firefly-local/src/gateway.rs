@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::Response;
 use emulator_kit::{BodyError, Deadlines};
-use firefly_service::{Function, Invocation, Runner, UnixSeconds};
-use futures::future::BoxFuture;
+use firefly_functions::Running;
+use firefly_service::{Invocation, UnixSeconds};
+use firefly_templates::{Authorizer, CorsTemplate, FunctionTemplate};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use crate::jwt;
-use crate::template::{Authorizer, CorsTemplate, FunctionTemplate};
 use event::EventParts;
 
 /// Largest request body (API Gateway quotas for HTTP APIs: 10 MB).
@@ -45,42 +45,7 @@ pub(crate) struct Gateway {
 /// A function behind its route.
 pub(crate) struct Deployed {
     pub(crate) template: FunctionTemplate,
-    pub(crate) function: Arc<dyn Invoke>,
-}
-
-/// A function of any kind.
-pub(crate) trait Invoke: Send + Sync {
-    /// Answers the JSON text of an event with the JSON text of a response, as a binary on Lambda does.
-    fn invoke(
-        self: Arc<Self>,
-        now: UnixSeconds,
-        invocation: Invocation,
-        event: String,
-    ) -> BoxFuture<'static, Result<String, InvokeError>>;
-}
-
-/// A function that failed instead of answering.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum InvokeError {
-    #[error("the event or the response is malformed: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error(transparent)]
-    Event(#[from] firefly_service::http::EventError),
-}
-
-impl<F: Function> Invoke for Runner<F> {
-    fn invoke(
-        self: Arc<Self>,
-        now: UnixSeconds,
-        invocation: Invocation,
-        event: String,
-    ) -> BoxFuture<'static, Result<String, InvokeError>> {
-        Box::pin(async move {
-            let event = serde_json::from_str(&event)?;
-            let response = Self::invoke(&self, now, invocation, event).await?;
-            Ok(serde_json::to_string(&response)?)
-        })
-    }
+    pub(crate) function: Running,
 }
 
 /// Answers one HTTP request.
@@ -158,7 +123,7 @@ async fn invoke(deployed: &Deployed, now: UnixSeconds, request_id: &str, event: 
     let invocation = Invocation { request_id: request_id.to_owned(), time_left: timeout };
     let started = Instant::now();
     // A task of its own, as a function is a process of its own: a panic or a client that leaves ends neither.
-    let run = tokio::spawn(Arc::clone(&deployed.function).invoke(now, invocation, event));
+    let run = tokio::spawn((deployed.function)(now, invocation, event));
     let abort = run.abort_handle();
     let result = tokio::time::timeout(timeout, run).await;
     let duration_ms = milliseconds(started);

@@ -12,7 +12,8 @@ pub mod engines_file;
 pub mod files;
 mod gateway;
 pub mod jwt;
-pub mod template;
+pub mod stacks;
+pub mod tables;
 
 pub use cloud::{Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
 pub use data_dir::{DataDirError, private_dir};

@@ -1,7 +1,7 @@
 //! The compiled function on a Lambda Runtime API.
 
-use firefly_tests::TestCloud;
-use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+use firefly_testkit::TestCloud;
+use firefly_testkit::runtime_api::RuntimeApi;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-get");
 
@@ -27,16 +27,4 @@ async fn finds_no_backup() {
     function.refused(&function.signed_event(&device), 404, "no_backup").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_malformed_events_and_lives_on() {
-    let cloud = TestCloud::at_real_time().await;
-    let device = cloud.registered_device().await;
-    let function = RuntimeApi::start(BINARY, &cloud).await;
-    function.reports_malformed_events().await;
-    assert_eq!(function.invoke(&function.signed_event(&device)).await.unwrap().status, 404);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn does_not_start_without_its_environment() {
-    assert_every_variable_is_needed(BINARY).await;
-}
+firefly_testkit::binary_tests!(BINARY, 404);

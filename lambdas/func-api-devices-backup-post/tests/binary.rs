@@ -1,9 +1,9 @@
 //! The compiled function on a Lambda Runtime API.
 
-use firefly_tests::TestCloud;
-use firefly_tests::answer::json;
-use firefly_tests::recorder::Recorder;
-use firefly_tests::runtime_api::{RuntimeApi, TRACE_ID, assert_every_variable_is_needed};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::json;
+use firefly_testkit::recorder::Recorder;
+use firefly_testkit::runtime_api::{RuntimeApi, TRACE_ID};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-post");
 
@@ -59,23 +59,4 @@ async fn admits_one_of_fifty_copies_on_four_processes() {
     assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 49, "{statuses:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_malformed_events_and_lives_on() {
-    let cloud = TestCloud::at_real_time().await;
-    let device = cloud.registered_device().await;
-    let function = RuntimeApi::start(BINARY, &cloud).await;
-    function.reports_malformed_events().await;
-    assert_eq!(
-        function
-            .invoke(&function.signed_event(&device).body(&device.seal(b"{}", &[7; 12]).unwrap()))
-            .await
-            .unwrap()
-            .status,
-        200
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn does_not_start_without_its_environment() {
-    assert_every_variable_is_needed(BINARY).await;
-}
+firefly_testkit::binary_tests!(BINARY, 200);

@@ -1,7 +1,7 @@
 //! The compiled function on a Lambda Runtime API.
 
-use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::runtime_api::RuntimeApi;
+use firefly_testkit::{TestCloud, new_device};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-register-post");
 
@@ -42,22 +42,4 @@ async fn registers_one_of_fifty_devices_with_one_key_on_four_processes() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_malformed_events_and_lives_on() {
-    let cloud = TestCloud::at_real_time().await;
-    let function = RuntimeApi::start(BINARY, &cloud).await;
-    function.reports_malformed_events().await;
-    assert_eq!(
-        function
-            .invoke(&function.event().registration(&new_device(), cloud.mint().await.as_str()))
-            .await
-            .unwrap()
-            .status,
-        204
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn does_not_start_without_its_environment() {
-    assert_every_variable_is_needed(BINARY).await;
-}
+firefly_testkit::binary_tests!(BINARY, 204);

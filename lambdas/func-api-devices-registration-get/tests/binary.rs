@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use firefly_tests::answer::json;
-use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::json;
+use firefly_testkit::runtime_api::RuntimeApi;
+use firefly_testkit::{TestCloud, new_device};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-registration-get");
 
@@ -35,16 +35,4 @@ async fn answers_when_the_deadline_has_come() {
     assert_eq!(json(&answer)["code"], "unavailable");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_malformed_events_and_lives_on() {
-    let cloud = TestCloud::at_real_time().await;
-    let device = cloud.registered_device().await;
-    let function = RuntimeApi::start(BINARY, &cloud).await;
-    function.reports_malformed_events().await;
-    assert_eq!(function.invoke(&function.signed_event(&device)).await.unwrap().status, 200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn does_not_start_without_its_environment() {
-    assert_every_variable_is_needed(BINARY).await;
-}
+firefly_testkit::binary_tests!(BINARY, 200);

@@ -1,8 +1,8 @@
 //! The compiled function on a Lambda Runtime API.
 
-use firefly_tests::TestCloud;
-use firefly_tests::answer::json;
-use firefly_tests::runtime_api::{Event, RuntimeApi, assert_every_variable_is_needed};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::json;
+use firefly_testkit::runtime_api::{Event, RuntimeApi};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-health-get");
 
@@ -23,22 +23,11 @@ async fn says_that_the_api_answers_and_logs_it() {
 async fn answers_strange_events() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
-    for event in [function.event(), Event::recorded("developer-guide")] {
+    for event in [function.event(), Event::of_file("tests/events/developer-guide.json")] {
         for (what, event) in event.strange() {
             assert_eq!(function.invoke(&event).await.unwrap().status, 200, "{what}");
         }
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_malformed_events_and_lives_on() {
-    let cloud = TestCloud::at_real_time().await;
-    let function = RuntimeApi::start(BINARY, &cloud).await;
-    function.reports_malformed_events().await;
-    assert_eq!(function.invoke(&function.event()).await.unwrap().status, 200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn does_not_start_without_its_environment() {
-    assert_every_variable_is_needed(BINARY).await;
-}
+firefly_testkit::binary_tests!(BINARY, 200);

@@ -1,8 +1,8 @@
 //! The compiled function on a Lambda Runtime API.
 
-use firefly_tests::TestCloud;
-use firefly_tests::answer::json;
-use firefly_tests::runtime_api::{RuntimeApi, assert_every_variable_is_needed};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::json;
+use firefly_testkit::runtime_api::RuntimeApi;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-registration-keys-get");
 
@@ -25,15 +25,4 @@ async fn refuses_a_token_without_a_subject() {
     function.refused(&function.event().claim("sub", ""), 401, "unauthorized").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reports_malformed_events_and_lives_on() {
-    let cloud = TestCloud::at_real_time().await;
-    let function = RuntimeApi::start(BINARY, &cloud).await;
-    function.reports_malformed_events().await;
-    assert_eq!(function.invoke(&function.event()).await.unwrap().status, 200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn does_not_start_without_its_environment() {
-    assert_every_variable_is_needed(BINARY).await;
-}
+firefly_testkit::binary_tests!(BINARY, 200);

@@ -4,15 +4,13 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use firefly_service::environment::{ConfigError, Environment};
+use firefly_functions::Listed;
+use firefly_service::environment::ConfigError;
 use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Runner};
-use firefly_tests::TestCloud;
-use firefly_tests::runtime_api::template;
-use func_api_health_get::App as Health;
+use firefly_testkit::{Invoked, TestCloud};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{DEFAULT_INFO, Instance, Logs};
+use crate::{DEFAULT_INFO, HEALTH, Instance, Logs};
 
 /// The AppConfig extension as a function sees it: an HTTP server on a local port.
 struct Extension {
@@ -58,7 +56,7 @@ async fn the_extension_is_asked_when_it_is_attached() {
     let logs = Logs::capture();
     let (cloud, extension) = (TestCloud::start().await, Extension::start().await);
     extension.answers("200 OK", r#"{"logging":"INFO"}"#);
-    let instance = Instance::<Health>::new(&cloud, extension.variables(), None);
+    let instance = Instance::new(&cloud, HEALTH, extension.variables(), None);
     assert!(!instance.informs(&logs, 0).await);
     assert!(instance.informs(&logs, 1).await);
     extension.answers("200 OK", r#"{"logging":"WARN"}"#);
@@ -83,7 +81,7 @@ async fn an_outage_of_the_extension_is_none_of_the_function() {
     ];
     for (status, body) in answers {
         extension.answers(status, body);
-        let instance = Instance::<Health>::new(&cloud, extension.variables(), DEFAULT_INFO);
+        let instance = Instance::new(&cloud, HEALTH, extension.variables(), DEFAULT_INFO);
         assert!(instance.informs(&logs, 0).await && instance.informs(&logs, 1).await, "{status} {body}");
     }
     let asked = extension.asked.lock().unwrap().len();
@@ -91,13 +89,13 @@ async fn an_outage_of_the_extension_is_none_of_the_function() {
     // Nobody listens.
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port().to_string();
     let variables = [("APP_CONFIG_ENV", "production"), ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", nobody.as_str())];
-    let instance = Instance::<Health>::new(&cloud, variables, DEFAULT_INFO);
+    let instance = Instance::new(&cloud, HEALTH, variables, DEFAULT_INFO);
     assert!(instance.informs(&logs, 0).await && instance.informs(&logs, 1).await);
     // Somebody listens and never answers.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = silent.local_addr().unwrap().port().to_string();
     let variables = [("APP_CONFIG_ENV", "production"), ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", port.as_str())];
-    let instance = Instance::<Health>::new(&cloud, variables, DEFAULT_INFO);
+    let instance = Instance::new(&cloud, HEALTH, variables, DEFAULT_INFO);
     assert!(instance.informs(&logs, 0).await && instance.informs(&logs, 1).await);
 }
 
@@ -105,10 +103,10 @@ async fn an_outage_of_the_extension_is_none_of_the_function() {
 async fn an_extension_port_that_is_none_is_said_at_the_start() {
     let cloud = TestCloud::start().await;
     for port in ["http", "65536", "-1"] {
-        let mut environment = cloud.environment_of(&template(Health::NAME));
-        environment.insert("AWS_APPCONFIG_EXTENSION_HTTP_PORT".to_owned(), port.to_owned());
-        let error = Runner::<Health>::new(&Environment::new(environment), Metrics::new(io::sink())).err().unwrap();
         let name = "AWS_APPCONFIG_EXTENSION_HTTP_PORT";
+        let environment = Invoked::environment(&cloud, HEALTH, &[(name, port)]);
+        let start = Listed::named(HEALTH).unwrap().start;
+        let error = start(&environment, Metrics::new(io::sink())).err().unwrap();
         assert!(matches!(error, ConfigError::Invalid { name: invalid, .. } if invalid == name), "{port}: {error}");
     }
 }

@@ -1,6 +1,6 @@
 //! The log level of a function: AppConfig's files, its data API, its extension, and each of them failing.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod extension;
 
@@ -12,15 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use firefly_service::environment::Environment;
+use firefly_service::UnixSeconds;
 use firefly_service::log::{self, LogLevel};
 use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner, UnixSeconds};
-use firefly_tests::faults::{Answer, Call, Fault, Faults};
-use firefly_tests::runtime_api::{Event, parse_payload, template};
-use firefly_tests::{START, TestCloud};
-use func_api_health_get::App as Health;
-use func_api_registration_keys_post::App as CreateKey;
+use firefly_testkit::faults::{Answer, Call, Fault, Faults};
+use firefly_testkit::{Invoked, START, TestCloud};
 use serde_json::Value;
 use tempfile::TempDir;
 use tracing::subscriber::DefaultGuard;
@@ -90,29 +86,27 @@ fn configure(dir: &TempDir, function: Option<&str>, content: &str) {
 }
 
 /// A warm or cold execution environment of a function.
-struct Instance<F>(Runner<F>);
+struct Instance(Invoked);
 
-impl<F: Function> Instance<F> {
+const HEALTH: &str = "func-api-health-get";
+
+impl Instance {
     /// A function of this template's environment and these variables, with the text of the shared layer's defaults.
-    fn new<const N: usize>(cloud: &TestCloud, variables: [(&str, &str); N], defaults: Option<&str>) -> Self {
-        let mut environment = cloud.environment_of(&template(F::NAME));
-        environment.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let environment = Environment::new(environment).with_defaults(defaults.map(str::to_owned));
-        Self(Runner::new(&environment, Metrics::new(io::sink())).unwrap())
+    fn new<const N: usize>(
+        cloud: &TestCloud,
+        name: &str,
+        variables: [(&str, &str); N],
+        defaults: Option<&str>,
+    ) -> Self {
+        let environment = Invoked::environment(cloud, name, &variables).with_defaults(defaults.map(str::to_owned));
+        Self(Invoked::start(name, &environment, Metrics::new(io::sink())))
     }
 
     /// One request so many seconds after the start, which has to be answered within `time_left`.
     async fn invoke(&self, seconds: u64, time_left: Duration) -> firefly_device::Response {
-        let event = Event::recorded(F::NAME).to_string();
-        let invocation = Invocation { request_id: "test".to_owned(), time_left };
-        let now = UnixSeconds::new(START + seconds);
-        let answer = self.0.invoke(now, invocation, serde_json::from_str(&event).unwrap());
-        let answer = tokio::time::timeout(time_left, answer).await.expect("an answer within the function's timeout");
-        parse_payload(&serde_json::to_string(&answer.unwrap()).unwrap())
+        self.0.answer_within(UnixSeconds::new(START + seconds), time_left, &self.0.event()).await
     }
-}
 
-impl Instance<Health> {
     /// A request that is answered; whether it has been logged.
     async fn informs(&self, logs: &Logs, seconds: u64) -> bool {
         logs.take();
@@ -199,7 +193,7 @@ async fn a_malformed_configuration_changes_nothing() {
     let logs = Logs::capture();
     let dir = data_dir();
     let cloud = TestCloud::start_in(dir.path()).await;
-    let instance = Instance::<Health>::new(&cloud, asking(cloud.appconfigdata_endpoint()), DEFAULT_INFO);
+    let instance = Instance::new(&cloud, HEALTH, asking(cloud.appconfigdata_endpoint()), DEFAULT_INFO);
     let malformed =
         ["", "INFO", r#"{"logging":"LOUD"}"#, r#"{"logging":5}"#, "[]", "{}", r#"{"logging":{"logging":"ERROR"}}"#];
     let mut now = 0;
@@ -226,7 +220,7 @@ async fn malformed_defaults_mean_warn() {
         (DEFAULT_INFO, true),
         (Some(r#"{"logging":{"logging":"info"},"other":{}}"#), true),
     ] {
-        let instance = Instance::<Health>::new(&cloud, [], defaults);
+        let instance = Instance::new(&cloud, HEALTH, [], defaults);
         assert_eq!(instance.informs(&logs, 0).await, informs, "{defaults:?}");
     }
 }
@@ -252,7 +246,7 @@ async fn an_outage_of_appconfig_is_none_of_the_function() {
     for call in [Call::StartSession, Call::LatestConfiguration] {
         for outage in &outages {
             faults.every(call, outage.clone());
-            let instance = Instance::<Health>::new(&cloud, asking(&url), DEFAULT_INFO);
+            let instance = Instance::new(&cloud, HEALTH, asking(&url), DEFAULT_INFO);
             assert!(instance.informs(&logs, 0).await, "{call:?} {outage:?}");
             assert!(instance.informs(&logs, 1).await, "{call:?} {outage:?}");
             faults.mend();
@@ -269,7 +263,7 @@ async fn a_failed_refresh_is_logged_with_its_cause() {
     let cloud = TestCloud::start().await;
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}");
-    let instance = Instance::<Health>::new(&cloud, asking(&url), DEFAULT_INFO);
+    let instance = Instance::new(&cloud, HEALTH, asking(&url), DEFAULT_INFO);
     instance.invoke(0, Duration::from_secs(5)).await;
     instance.invoke(1, Duration::from_secs(5)).await;
     let not_refreshed = ("INFO".to_owned(), "the configuration was not refreshed".to_owned());
@@ -283,7 +277,7 @@ async fn an_appconfig_that_never_answers_holds_up_nothing() {
     let faults = Faults::default();
     let url = faults.in_front_of(cloud.appconfigdata_endpoint()).await;
     faults.every(Call::StartSession, Fault::Hold(Box::new(Fault::DropCall)));
-    let instance = Instance::<Health>::new(&cloud, asking(&url), DEFAULT_INFO);
+    let instance = Instance::new(&cloud, HEALTH, asking(&url), DEFAULT_INFO);
     assert!(instance.informs(&logs, 0).await);
     faults.arrived(Call::StartSession, 1).await;
     // This one waits for the refresh, no longer than its deadline.
@@ -301,7 +295,7 @@ async fn the_wait_for_a_refresh_counts_towards_the_functions_deadline() {
     faults.every(Call::StartSession, Fault::Hold(Box::new(Fault::DropCall)));
     let [environment, endpoint] = asking(&appconfig);
     let variables = [environment, endpoint, ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.as_str())];
-    let instance = Instance::<CreateKey>::new(&cloud, variables, None);
+    let instance = Instance::new(&cloud, "func-api-registration-keys-post", variables, None);
     // The function's timeout is longer than the refresh may take, and shorter than that and a call may take.
     let time_left = Duration::from_secs(2);
     assert_eq!(instance.invoke(0, time_left).await.status, 201);
@@ -318,7 +312,7 @@ async fn an_expired_token_starts_a_new_session() {
     let cloud = TestCloud::start_in(dir.path()).await;
     let faults = Faults::default();
     let url = faults.in_front_of(cloud.appconfigdata_endpoint()).await;
-    let instance = Instance::<Health>::new(&cloud, asking(&url), None);
+    let instance = Instance::new(&cloud, HEALTH, asking(&url), None);
     instance.informs(&logs, 0).await;
     assert!(instance.informs(&logs, 1).await);
     // A session goes on for as long as its tokens are good.
@@ -342,7 +336,7 @@ async fn appconfig_is_polled_when_it_says_and_not_before() {
         vec![("Next-Poll-Configuration-Token", "next".to_owned()), ("Next-Poll-Interval-In-Seconds", "300".to_owned())];
     let latest = Fault::Answer(Answer { status: 200, headers, body: r#"{"logging":"INFO"}"#.into() });
     faults.every(Call::LatestConfiguration, latest);
-    let instance = Instance::<Health>::new(&cloud, asking(&url), None);
+    let instance = Instance::new(&cloud, HEALTH, asking(&url), None);
     for (seconds, polls) in [(0, 1), (1, 1), (45, 1), (299, 1), (300, 2), (301, 2), (599, 2), (600, 3), (601, 3)] {
         instance.informs(&logs, seconds).await;
         faults.arrived(Call::LatestConfiguration, polls).await;
@@ -359,7 +353,7 @@ async fn without_an_environment_appconfig_is_not_asked() {
     for environment in [None, Some("")] {
         let variables =
             [("AWS_ENDPOINT_URL_APPCONFIGDATA", url.as_str()), ("APP_CONFIG_ENV", environment.unwrap_or_default())];
-        let instance = Instance::<Health>::new(&cloud, variables, DEFAULT_INFO);
+        let instance = Instance::new(&cloud, HEALTH, variables, DEFAULT_INFO);
         assert!(instance.informs(&logs, 0).await && instance.informs(&logs, 100).await);
     }
     assert_eq!(faults.count(Call::StartSession), 0);

@@ -1,9 +1,9 @@
 //! `If-None-Match` together with `ETag`: 304 when both name the ETag of what is stored, and only then.
 
 use firefly_device::etag;
-use firefly_tests::TestCloud;
-use firefly_tests::answer::{assert_failure, json};
-use firefly_tests::stored::Item;
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::{assert_failure, json};
+use firefly_testkit::stored::Item;
 
 use super::upload;
 

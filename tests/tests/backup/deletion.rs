@@ -1,9 +1,9 @@
 //! What a delete answers and leaves behind.
 
 use firefly_device::{Identity, Response};
-use firefly_tests::TestCloud;
-use firefly_tests::answer::json;
-use firefly_tests::faults::{Call, Fault, Faults};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::json;
+use firefly_testkit::faults::{Call, Fault, Faults};
 use serde_json::json;
 
 use super::last_backup_date;

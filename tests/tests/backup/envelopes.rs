@@ -1,8 +1,8 @@
 //! Which bodies are envelopes, and what is said of the others.
 
 use firefly_core::envelope::{Envelope, HEADER_LENGTH, MAX_LENGTH, MAX_PLAINTEXT_LENGTH};
-use firefly_tests::TestCloud;
-use firefly_tests::answer::assert_failure;
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::assert_failure;
 
 use super::{last_backup_date, refused_envelopes, upload};
 

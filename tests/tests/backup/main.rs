@@ -10,7 +10,7 @@ mod upload;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firefly_device::{Identity, Response};
-use firefly_tests::TestCloud;
+use firefly_testkit::TestCloud;
 use serde_json::Value;
 
 /// The envelopes of `device.json` that are refused, by name.

@@ -1,8 +1,8 @@
 //! What a restore answers.
 
 use firefly_device::{Restore, etag};
-use firefly_tests::TestCloud;
-use firefly_tests::answer::assert_failure;
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::assert_failure;
 
 use super::{last_backup_date, refused_envelopes, upload};
 

@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firefly_device::etag;
-use firefly_tests::TestCloud;
-use firefly_tests::answer::json;
-use firefly_tests::faults::{Call, Fault, Faults};
-use firefly_tests::stored::text;
-use firefly_tests::wire::Tap;
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::json;
+use firefly_testkit::faults::{Call, Fault, Faults};
+use firefly_testkit::stored::text;
+use firefly_testkit::wire::Tap;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -19,7 +19,7 @@ async fn an_upload_stores_the_envelope_and_sets_the_date() {
     let device = cloud.registered_device().await;
     let mut before = cloud.device_item(device.uuid()).await.unwrap();
     for (second, plaintext) in [(0, "first"), (90, "second")] {
-        cloud.set_now(firefly_tests::START + second);
+        cloud.set_now(firefly_testkit::START + second);
         let envelope = device.seal(plaintext.as_bytes(), &[7; 12]).unwrap();
         let answer = upload(&cloud, &device, &[], &envelope).await;
         assert_eq!(answer.status, 200);

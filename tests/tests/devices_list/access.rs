@@ -1,9 +1,9 @@
 //! Who may see the list, and what it shows.
 
 use firefly_local::jwt::{AUDIENCE, ISSUER};
-use firefly_tests::answer::{assert_failure, assert_message, json};
-use firefly_tests::stored::{DEVICES, item, legacy_device, text};
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::answer::{assert_failure, assert_message, json};
+use firefly_testkit::stored::{DEVICES, item, legacy_device, text};
+use firefly_testkit::{START, TestCloud, new_device};
 use serde_json::{Value, json};
 
 use super::{get, page};

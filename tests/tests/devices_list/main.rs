@@ -12,10 +12,10 @@ mod payloads;
 mod query;
 
 use firefly_device::Response;
-use firefly_tests::TestCloud;
-use firefly_tests::answer::json;
-use firefly_tests::new_device;
-use firefly_tests::stored::{Item, legacy_device, text};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::json;
+use firefly_testkit::new_device;
+use firefly_testkit::stored::{Item, legacy_device, text};
 use serde_json::Value;
 
 async fn get(cloud: &TestCloud, path: &str) -> Response {

@@ -1,8 +1,8 @@
 //! A list comes in answers of at most 1,000 devices and 5 MB, and is complete.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use firefly_tests::stored::{DEVICES, Item, item, number, text};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::stored::{DEVICES, Item, item, number, text};
+use firefly_testkit::{TestCloud, new_device};
 
 use super::{device_item, follow, get, listed, page, uuids};
 

@@ -1,19 +1,15 @@
 //! Whatever the rows are made of, the list passes them in payloads that Lambda takes.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::time::Duration;
-use std::{io, iter};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_core::registration::MAX_BODY_LENGTH;
 use firefly_device::registration_body;
-use firefly_service::environment::Environment;
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function as _, Invocation, Runner};
-use firefly_tests::runtime_api::{Event, parse_payload, template};
-use firefly_tests::stored::{DEVICES, item, number, text};
-use firefly_tests::{TestCloud, new_device};
-use func_api_devices_get::App;
+use firefly_testkit::runtime_api::parse_payload;
+use firefly_testkit::stored::{DEVICES, item, number, text};
+use firefly_testkit::{Invoked, TestCloud, new_device};
 use serde_json::{Value, json};
 
 use super::{device_item, follow, listed, page};
@@ -121,14 +117,11 @@ fn legacy_values() -> Vec<(AttributeValue, Value)> {
 
 /// Follows `next` to the end and returns what the function returns to Lambda.
 async fn payloads(cloud: &TestCloud, mut query: Value) -> Vec<String> {
-    let environment = Environment::new(cloud.environment_of(&template(App::NAME)));
-    let runner = Runner::<App>::new(&environment, Metrics::new(io::sink())).unwrap();
+    let function = Invoked::new(cloud, "func-api-devices-get");
     let mut payloads = Vec::new();
     loop {
-        let event = Event::recorded(App::NAME).with("/queryStringParameters", query.clone());
-        let invocation = Invocation { request_id: "list".to_owned(), time_left: Duration::from_secs(25) };
-        let event = serde_json::from_str(&event.to_string()).unwrap();
-        let payload = serde_json::to_string(&runner.invoke(cloud.now(), invocation, event).await.unwrap()).unwrap();
+        let event = function.event().with("/queryStringParameters", query.clone());
+        let payload = function.payload(cloud.now(), Duration::from_secs(25), &event).await.unwrap();
         let (_, next) = page(&parse_payload(&payload));
         payloads.push(payload);
         assert!(payloads.len() < 100, "the list does not end");

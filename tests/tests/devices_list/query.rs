@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use firefly_tests::answer::assert_failure;
-use firefly_tests::stored::DEVICES;
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::stored::DEVICES;
+use firefly_testkit::{TestCloud, new_device};
 
 use super::{device_item, get, page};
 

@@ -1,8 +1,8 @@
 //! One call fails, perhaps after its work was done, and the SDK's retry does not.
 
-use firefly_tests::answer::assert_failure;
-use firefly_tests::faults::{Call, Fault, Faults};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::faults::{Call, Fault, Faults};
+use firefly_testkit::{TestCloud, new_device};
 
 use crate::keys_of;
 

@@ -1,6 +1,6 @@
 //! DynamoDB failing, call by call and route by route: what is answered, what is left behind, what a retry finds.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod lost_answers;
 mod no_answer;
@@ -8,9 +8,9 @@ mod outages;
 
 use firefly_core::device::DeviceId;
 use firefly_device::{Identity, Response, SignedHeaders};
-use firefly_tests::TestCloud;
-use firefly_tests::faults::Broken;
-use firefly_tests::stored::KEYS;
+use firefly_testkit::TestCloud;
+use firefly_testkit::faults::Broken;
+use firefly_testkit::stored::KEYS;
 
 /// The device-signed routes: method, and what follows the device.
 pub(crate) const SIGNED: [(&str, &str); 4] =

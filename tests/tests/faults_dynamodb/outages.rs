@@ -1,9 +1,9 @@
 //! Every call of a kind fails.
 
-use firefly_tests::answer::{assert_failure, json};
-use firefly_tests::faults::{Call, Fault, Faults, INTERNALS, Outage, assert_outage};
-use firefly_tests::stored::{DEVICES, KEYS, item, number, text};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::{assert_failure, json};
+use firefly_testkit::faults::{Call, Fault, Faults, INTERNALS, Outage, assert_outage};
+use firefly_testkit::stored::{DEVICES, KEYS, item, number, text};
+use firefly_testkit::{TestCloud, new_device};
 
 use crate::{BackedUp, SIGNED, backup_date, keys_of};
 

@@ -1,7 +1,7 @@
 //! No 500 for anything a client can send.
 
-use firefly_tests::wire::request_bytes;
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::wire::request_bytes;
+use firefly_testkit::{TestCloud, new_device};
 
 use super::ROUTES;
 

@@ -1,7 +1,7 @@
 //! Request bodies: how large they may be, and on which routes they count.
 
-use firefly_tests::TestCloud;
-use firefly_tests::answer::{assert_failure, assert_message};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::{assert_failure, assert_message};
 
 const LIMIT: usize = 10 * 1_024 * 1_024;
 

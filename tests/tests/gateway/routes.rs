@@ -1,7 +1,7 @@
 //! Which methods and paths there are.
 
-use firefly_tests::TestCloud;
-use firefly_tests::answer::{assert_message, json};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::{assert_message, json};
 use serde_json::json;
 
 use super::ROUTES;

@@ -1,8 +1,8 @@
 //! Answers byte for byte, as a controller's HTTP client reads them.
 
 use firefly_device::{etag, registration_body};
-use firefly_tests::wire::{RawAnswer, request_bytes};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::wire::{RawAnswer, request_bytes};
+use firefly_testkit::{TestCloud, new_device};
 
 /// The firmware waits 30 s for a body that a 204 or 304 announces.
 fn assert_bodiless(answer: &RawAnswer, status: u16) {

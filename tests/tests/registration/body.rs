@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use firefly_tests::answer::assert_failure;
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::{TestCloud, new_device};
 use serde_json::Value;
 
 use super::{Body, register};

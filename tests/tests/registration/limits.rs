@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use firefly_core::registration::MAX_BODY_LENGTH;
-use firefly_tests::answer::assert_failure;
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::{TestCloud, new_device};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -62,7 +62,7 @@ async fn uuid_and_product_are_stored_in_their_canonical_form() {
     for product in ["0xABCDEF01", "0xabcdef01"] {
         let path = format!("/devices?product_hex={product}");
         let answer = cloud.as_user("operator", &["super_users"], "GET", &path).await;
-        assert_eq!(firefly_tests::answer::json(&answer)["devices"][0]["uuid"], uuid.as_str(), "{product}");
+        assert_eq!(firefly_testkit::answer::json(&answer)["devices"][0]["uuid"], uuid.as_str(), "{product}");
     }
 }
 

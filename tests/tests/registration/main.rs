@@ -7,8 +7,8 @@ mod order;
 mod row;
 
 use firefly_device::{Identity, Response, registration_body};
-use firefly_tests::TestCloud;
-use firefly_tests::answer::json;
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::json;
 use serde_json::{Map, Value};
 
 /// The body of a registration, member by member, each value as JSON text.

@@ -2,10 +2,10 @@
 
 use firefly_core::registration::{MAX_BODY_LENGTH, RegistrationKey};
 use firefly_device::Identity;
-use firefly_tests::answer::assert_failure;
-use firefly_tests::stored::{DEVICES, KEYS};
-use firefly_tests::wire::Tap;
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::stored::{DEVICES, KEYS};
+use firefly_testkit::wire::Tap;
+use firefly_testkit::{START, TestCloud, new_device};
 
 use super::{Body, register};
 

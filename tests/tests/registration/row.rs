@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_local::jwt::{AUDIENCE, ISSUER};
-use firefly_tests::stored::{item, number, text};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::stored::{item, number, text};
+use firefly_testkit::{TestCloud, new_device};
 use serde_json::{Value, json};
 
 use super::{Body, listed, register};

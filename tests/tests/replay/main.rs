@@ -8,8 +8,8 @@ mod retention;
 use firefly_core::signed_request::Nonce;
 use firefly_device::{Identity, Response, SignedHeaders};
 use firefly_service::UnixSeconds;
-use firefly_tests::TestCloud;
-use firefly_tests::stored::Item;
+use firefly_testkit::TestCloud;
+use firefly_testkit::stored::Item;
 
 /// A request of this device with this nonce, signed at this second.
 fn sign(device: &Identity, nonce: &Nonce, seconds: u64) -> SignedHeaders {

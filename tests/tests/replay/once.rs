@@ -1,9 +1,9 @@
 //! Which requests spend a nonce, and that none is good twice.
 
 use firefly_core::signed_request::Nonce;
-use firefly_tests::answer::assert_failure;
-use firefly_tests::stored::DEVICES;
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::stored::DEVICES;
+use firefly_testkit::{START, TestCloud, new_device};
 
 use super::{base64, nonces, send, sign};
 

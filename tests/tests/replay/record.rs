@@ -3,10 +3,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_core::signed_request::Nonce;
 use firefly_device::random_nonce;
-use firefly_tests::answer::{assert_failure, json};
-use firefly_tests::faults::{Call, Faults};
-use firefly_tests::stored::{DEVICES, Item, text};
-use firefly_tests::{START, TestCloud};
+use firefly_testkit::answer::{assert_failure, json};
+use firefly_testkit::faults::{Call, Faults};
+use firefly_testkit::stored::{DEVICES, Item, text};
+use firefly_testkit::{START, TestCloud};
 use futures::future::join_all;
 
 use super::{base64, nonces, send, sign, writes};

@@ -1,8 +1,8 @@
 //! A nonce is kept until 60 s after its timestamp, and leaves in a write that admits another.
 
 use firefly_core::signed_request::Nonce;
-use firefly_tests::answer::assert_failure;
-use firefly_tests::{START, TestCloud};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::{START, TestCloud};
 
 use super::{base64, nonces, send, sign, writes};
 

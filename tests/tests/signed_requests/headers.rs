@@ -1,8 +1,8 @@
 //! The four headers: each must be there, once, in its strict form.
 
 use firefly_device::SignedHeaders;
-use firefly_tests::answer::assert_failure;
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::{TestCloud, new_device};
 
 use super::{ROUTES, headers, send, with};
 

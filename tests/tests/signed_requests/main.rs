@@ -6,7 +6,7 @@ mod order;
 mod vectors;
 
 use firefly_device::{Response, SignedHeaders};
-use firefly_tests::TestCloud;
+use firefly_testkit::TestCloud;
 
 /// The device-signed routes: the method and what follows `/devices/{uuid}/`.
 const ROUTES: [(&str, &str); 4] =

@@ -2,9 +2,9 @@
 
 use firefly_device::{Identity, SignedHeaders, random_nonce};
 use firefly_service::UnixSeconds;
-use firefly_tests::answer::{assert_failure, json};
-use firefly_tests::wire::Tap;
-use firefly_tests::{START, TestCloud, new_device};
+use firefly_testkit::answer::{assert_failure, json};
+use firefly_testkit::wire::Tap;
+use firefly_testkit::{START, TestCloud, new_device};
 
 use super::{Headers, ROUTES, headers, send, with};
 

@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firefly_device::Identity;
-use firefly_tests::TestCloud;
-use firefly_tests::answer::assert_failure;
-use firefly_tests::stored::{DEVICES, legacy_device, text};
+use firefly_testkit::TestCloud;
+use firefly_testkit::answer::assert_failure;
+use firefly_testkit::stored::{DEVICES, legacy_device, text};
 use serde_json::Value;
 
 use super::{Headers, send};

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 
-use document::{Document, members};
+use document::Document;
 use firefly_deploy::graph::STACKS;
-use firefly_local::template::{Authorizer, FUNCTIONS, FunctionTemplate};
+use firefly_functions::{ALL, Listed};
 use firefly_service::environment::Environment;
 use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Runner};
+use firefly_templates::{Authorizer, FunctionTemplate, members};
 
 /// A route, and which of the seeds' parameters its stack has besides `ApiId` and the two layers.
 struct Route {
@@ -74,7 +74,6 @@ const LEADS_ELSEWHERE: [&str; 3] =
 
 /// What a function's template says when everything optional is given.
 fn deployed(function: &str) -> FunctionTemplate {
-    let source = FUNCTIONS.into_iter().find(|source| source.name == function).unwrap();
     let parameters = [
         ("ApiId", "a1b2c3"),
         ("AuthorizerId", "d4e5f6"),
@@ -83,8 +82,11 @@ fn deployed(function: &str) -> FunctionTemplate {
         ("AppConfigEnv", "production"),
         ("BackupBucketName", "firefly-backups"),
     ];
-    FunctionTemplate::parse(source, &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
-        .unwrap()
+    FunctionTemplate::parse(
+        Listed::named(function).unwrap().template,
+        &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -133,7 +135,7 @@ fn every_function_folder_has_its_route_its_stack_and_its_place_in_the_build() {
     let folders = fs::read_dir(document::root().join("lambdas")).unwrap();
     let folders: BTreeSet<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(folders.iter().eq(routes.iter().copied()), "{folders:?}");
-    assert!(FUNCTIONS.iter().map(|source| source.name).eq(routes.iter().copied()));
+    assert!(ALL.iter().map(|function| function.name).eq(routes.iter().copied()));
     let stacks = STACKS.iter().filter(|stack| stack.is_function()).map(|stack| stack.name).collect::<BTreeSet<_>>();
     assert_eq!(stacks, routes);
     // What `cargo lambda build` builds when it is told nothing else.
@@ -165,29 +167,20 @@ fn a_function_stack_has_the_parameters_that_the_deployment_gives_it() {
     }
 }
 
-/// Starts a function in the environment that its template sets, as far as reading it goes, and compares what it asked
-/// for with what is set.
-fn assert_environment<F: Function>() {
-    let template = deployed(F::NAME);
-    let set: BTreeSet<_> = template.environment.keys().cloned().collect();
-    let mut variables = template.environment;
-    variables.extend(SET_BY_LAMBDA.map(|name| (name.to_owned(), "set".to_owned())));
-    let environment = Environment::new(variables);
-    Runner::<F>::new(&environment, Metrics::new(io::sink())).unwrap_or_else(|error| panic!("{}: {error}", F::NAME));
-    let known = |name: &String| SET_BY_LAMBDA.contains(&name.as_str()) || LEADS_ELSEWHERE.contains(&name.as_str());
-    let asked: BTreeSet<_> = environment.asked().into_iter().filter(|name| !known(name)).collect();
-    assert_eq!(asked, set, "{}: what it reads and what its template sets", F::NAME);
-}
-
+/// Starts every function in the environment that its template sets, as far as reading it goes, and compares the variables
+/// it asked for with those that are set.
 #[test]
 fn a_function_reads_the_environment_that_its_template_sets() {
-    assert_environment::<func_api_devices_backup_delete::App>();
-    assert_environment::<func_api_devices_backup_get::App>();
-    assert_environment::<func_api_devices_backup_post::App>();
-    assert_environment::<func_api_devices_get::App>();
-    assert_environment::<func_api_devices_register_post::App>();
-    assert_environment::<func_api_devices_registration_get::App>();
-    assert_environment::<func_api_health_get::App>();
-    assert_environment::<func_api_registration_keys_get::App>();
-    assert_environment::<func_api_registration_keys_post::App>();
+    for function in &ALL {
+        let name = function.name;
+        let template = deployed(name);
+        let set: BTreeSet<_> = template.environment.keys().cloned().collect();
+        let mut variables = template.environment;
+        variables.extend(SET_BY_LAMBDA.map(|name| (name.to_owned(), "set".to_owned())));
+        let environment = Environment::new(variables);
+        (function.start)(&environment, Metrics::new(io::sink())).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let known = |name: &String| SET_BY_LAMBDA.contains(&name.as_str()) || LEADS_ELSEWHERE.contains(&name.as_str());
+        let asked: BTreeSet<_> = environment.asked().into_iter().filter(|name| !known(name)).collect();
+        assert_eq!(asked, set, "{name}: what it reads and what its template sets");
+    }
 }

@@ -5,14 +5,15 @@ mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firefly_local::template::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE, TableTemplate};
+use firefly_local::stacks::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
 use firefly_service::log::{self, LogLevel};
-use firefly_tests::{TestCloud, new_device};
+use firefly_templates::{TableTemplate, tagged};
+use firefly_testkit::{TestCloud, new_device};
 use serde_json::Value as Json;
 use serde_yaml_ng::Value;
 
 use super::ROUTES;
-use super::document::{Document, root, tagged};
+use super::document::{Document, root};
 use emitted::{Asked, Lines};
 use watched::{API_ID, Alarm, Watched};
 
@@ -294,7 +295,7 @@ async fn the_failures_that_are_listed_are_those_that_functions_log() {
     let cloud = TestCloud::start().await;
     let device = new_device();
     let headers = cloud.sign(&device);
-    let restoring = Asked::<func_api_devices_backup_get::App>::without_devices(&cloud, &Lines::default());
+    let restoring = Asked::without_devices(&cloud, &Lines::default(), "func-api-devices-backup-get");
     restoring.answers(500, |event| event.signed(&headers)).await;
 
     let logged = lines.parsed();

@@ -1,9 +1,10 @@
+use firefly_templates::{members, tagged, texts};
 use std::collections::{BTreeMap, BTreeSet};
 
 use firefly_deploy::graph::{STACKS, Stack};
 use serde_yaml_ng::Value;
 
-use super::document::{Document, members, tagged, template_file, texts};
+use super::document::{Document, template_file};
 
 /// The root template, and which stack each of its resources is.
 struct Root {

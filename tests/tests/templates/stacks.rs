@@ -1,10 +1,11 @@
+use firefly_templates::{members, tagged, texts};
 use std::collections::BTreeSet;
 
 use firefly_deploy::graph::STACKS;
 use serde_yaml_ng::Value;
 
 use super::ROUTES;
-use super::document::{Document, members, root, tagged, texts};
+use super::document::{Document, root};
 
 /// The outputs that other stacks, workflows and people look up. One that may be empty is conditional: absence reads as
 /// empty.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use firefly_templates::Document;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
@@ -10,7 +11,6 @@ use super::table::TableProperties;
 use super::{BUCKET_VARIABLE, DataError};
 use crate::account::Account;
 use crate::graph::Stack;
-use crate::template::Template;
 
 const TABLE: &str = "AWS::DynamoDB::Table";
 const BUCKET: &str = "AWS::S3::Bucket";
@@ -23,7 +23,7 @@ pub(crate) struct Target {
     pub(crate) stack: &'static Stack,
     /// The stack's name in CloudFormation.
     pub(crate) name: String,
-    pub(super) template: Template,
+    pub(super) template: Document,
     pub(crate) logical_id: String,
     /// Name of the table or bucket.
     pub(crate) resource: String,
@@ -70,7 +70,7 @@ impl Kind {
 
 /// The type of the resource of a stack that holds data.
 pub(super) fn kind(stack: &Stack) -> Option<&'static str> {
-    let template = Template::parse(stack.template).ok()?;
+    let template = Document::parse(stack.template).ok()?;
     [TABLE, BUCKET].into_iter().find(|kind| template.resource_of_type(kind).is_some())
 }
 
@@ -81,7 +81,7 @@ impl Target {
         stack: &'static Stack,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, DataError> {
-        let template = Template::parse(stack.template).map_err(|error| DataError::template(stack, &error))?;
+        let template = Document::parse(stack.template).map_err(|error| DataError::template(stack, &error))?;
         let fail = |cause: &str| DataError::Template { stack: stack.name, cause: cause.to_owned() };
         let name = stack.stack_name();
         if let Some((logical_id, table)) = template.resource_of_type(TABLE) {

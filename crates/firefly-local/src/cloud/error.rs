@@ -4,11 +4,12 @@ use std::io;
 
 use emulator_s3::object_store;
 use firefly_service::environment::ConfigError;
+use firefly_templates::TemplateError;
 
 use crate::data_dir::DataDirError;
 use crate::dynamodb::DynamoDbError;
 use crate::jwt::{KeySetError, SigningKeyError};
-use crate::template::TemplateError;
+use crate::tables::TableError;
 
 /// Why the local cloud does not start.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum CloudError {
     /// The embedded DynamoDB does not run.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
+    /// A table cannot be made.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// The embedded S3 does not run.
     #[error("cannot start the embedded S3: {0}")]
     S3(#[from] object_store::StoreError),

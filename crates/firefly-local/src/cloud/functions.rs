@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
 use emulator_kit::{Caller, Callers, Grants};
-use firefly_service::environment::{ConfigError, Environment};
+use firefly_functions::Listed;
+use firefly_service::environment::Environment;
 use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Runner};
+use firefly_templates::FunctionTemplate;
 
 use super::{CloudError, DEVELOPER, function_error};
-use crate::gateway::{Deployed, Invoke};
-use crate::template::FunctionTemplate;
+use crate::gateway::Deployed;
 
 /// The configuration in the shared layer, which applies when AppConfig has none.
 const DEFAULTS: &str = include_str!("../../../../stacks/shared-layer/firefly/defaults.json");
@@ -65,7 +64,7 @@ pub(super) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String
 /// Who may call the embedded engines: each function for what its template grants, the developer for everything, and so
 /// whoever has the credentials for external engines, with which the functions then call all engines.
 pub(super) fn callers(
-    templates: &[FunctionTemplate],
+    functions: &[(&Listed, FunctionTemplate)],
     credentials: &emulator_kit::Credentials,
     external: Option<&BTreeMap<String, String>>,
 ) -> Callers {
@@ -75,7 +74,7 @@ pub(super) fn callers(
         session_token: Some(credentials.session_token().to_owned()),
         grants,
     };
-    let functions = templates.iter().map(|template| {
+    let functions = functions.iter().map(|(_, template)| {
         let actions = template.actions.iter().map(|grant| grant.action.as_str());
         caller(&template.name, Grants::actions(actions))
     });
@@ -92,12 +91,12 @@ pub(super) fn callers(
 
 /// Starts every function with the environment of its template.
 pub(super) fn deploy(
-    templates: Vec<FunctionTemplate>,
+    functions: Vec<(&Listed, FunctionTemplate)>,
     endpoints: &Endpoints,
     credentials: &emulator_kit::Credentials,
     external: Option<&BTreeMap<String, String>>,
 ) -> Result<Vec<Deployed>, CloudError> {
-    let deploy = |template: FunctionTemplate| {
+    let deploy = |(function, template): (&Listed, FunctionTemplate)| {
         let mut variables = template.environment.clone();
         variables.extend(endpoints.environment(credentials.environment(&template.name)));
         if let Some(given) = external {
@@ -107,27 +106,9 @@ pub(super) fn deploy(
             variables.extend(given.clone());
         }
         let environment = Environment::new(variables).with_defaults(Some(DEFAULTS.to_owned()));
-        let function = runner(&template.name, &environment).map_err(|source| function_error(&template.name, source))?;
+        let started = (function.start)(&environment, Metrics::new(io::sink()));
+        let function = started.map_err(|source| function_error(function.name, source))?;
         Ok(Deployed { template, function })
     };
-    templates.into_iter().map(deploy).collect()
-}
-
-/// The function of this name.
-fn runner(name: &str, environment: &Environment) -> Result<Arc<dyn Invoke>, ConfigError> {
-    fn make<F: Function>(environment: &Environment) -> Result<Arc<dyn Invoke>, ConfigError> {
-        Ok(Arc::new(Runner::<F>::new(environment, Metrics::new(io::sink()))?))
-    }
-    match name {
-        func_api_devices_backup_delete::App::NAME => make::<func_api_devices_backup_delete::App>(environment),
-        func_api_devices_backup_get::App::NAME => make::<func_api_devices_backup_get::App>(environment),
-        func_api_devices_backup_post::App::NAME => make::<func_api_devices_backup_post::App>(environment),
-        func_api_devices_get::App::NAME => make::<func_api_devices_get::App>(environment),
-        func_api_devices_register_post::App::NAME => make::<func_api_devices_register_post::App>(environment),
-        func_api_devices_registration_get::App::NAME => make::<func_api_devices_registration_get::App>(environment),
-        func_api_health_get::App::NAME => make::<func_api_health_get::App>(environment),
-        func_api_registration_keys_get::App::NAME => make::<func_api_registration_keys_get::App>(environment),
-        func_api_registration_keys_post::App::NAME => make::<func_api_registration_keys_post::App>(environment),
-        _ => Err(ConfigError::Invalid { name: "the template's name", expected: "a function of this workspace" }),
-    }
+    functions.into_iter().map(deploy).collect()
 }

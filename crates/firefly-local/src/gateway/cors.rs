@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
-use crate::template::CorsTemplate;
+use firefly_templates::CorsTemplate;
 
 const CORS_HEADERS: [HeaderName; 6] = [
     header::ACCESS_CONTROL_ALLOW_CREDENTIALS,

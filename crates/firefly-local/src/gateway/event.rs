@@ -17,7 +17,7 @@ use http::{HeaderMap, header, request};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::template::Route;
+use firefly_templates::Route;
 
 /// The account and API that events name.
 const ACCOUNT_ID: &str = "000000000000";

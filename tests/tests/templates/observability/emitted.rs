@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, random_nonce};
-use firefly_service::environment::Environment;
 use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner};
-use firefly_tests::runtime_api::{Event, parse_payload, template};
-use firefly_tests::{TestCloud, new_device};
+use firefly_testkit::runtime_api::Event;
+use firefly_testkit::{Invoked, TestCloud, new_device};
 use serde_json::Value;
 
 use super::Metric;
@@ -39,36 +36,31 @@ impl Lines {
 }
 
 /// A function on a cloud's engines, which writes its metrics into lines.
-pub(super) struct Asked<'a, F> {
+pub(super) struct Asked<'a> {
     cloud: &'a TestCloud,
-    runner: Runner<F>,
+    function: Invoked,
 }
 
-impl<'a, F: Function> Asked<'a, F> {
-    fn new(cloud: &'a TestCloud, lines: &Lines) -> Self {
-        Self::with(cloud, lines, &[])
+impl<'a> Asked<'a> {
+    fn new(cloud: &'a TestCloud, lines: &Lines, name: &str) -> Self {
+        Self::with(cloud, lines, name, &[])
     }
 
     /// A function whose devices table is not there.
-    pub(super) fn without_devices(cloud: &'a TestCloud, lines: &Lines) -> Self {
-        Self::with(cloud, lines, &[("DYNAMODB_DEVICES_TABLE_NAME", "firefly-absent")])
+    pub(super) fn without_devices(cloud: &'a TestCloud, lines: &Lines, name: &str) -> Self {
+        Self::with(cloud, lines, name, &[("DYNAMODB_DEVICES_TABLE_NAME", "firefly-absent")])
     }
 
-    fn with(cloud: &'a TestCloud, lines: &Lines, variables: &[(&str, &str)]) -> Self {
-        let mut environment = cloud.environment_of(&template(F::NAME));
-        environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let runner = Runner::new(&Environment::new(environment), Metrics::new(lines.clone())).unwrap();
-        Self { cloud, runner }
+    fn with(cloud: &'a TestCloud, lines: &Lines, name: &str, variables: &[(&str, &str)]) -> Self {
+        let environment = Invoked::environment(cloud, name, variables);
+        Self { cloud, function: Invoked::start(name, &environment, Metrics::new(lines.clone())) }
     }
 
     /// Answers the recorded event of the route, after a change, with this status.
     pub(super) async fn answers(&self, status: u16, change: impl Fn(Event) -> Event) -> Value {
-        let event = change(Event::recorded(F::NAME)).to_string();
-        let invocation = Invocation { request_id: "asked".to_owned(), time_left: Duration::from_secs(20) };
-        let answer = self.runner.invoke(self.cloud.now(), invocation, serde_json::from_str(&event).unwrap());
-        let answer = parse_payload(&serde_json::to_string(&answer.await.unwrap()).unwrap());
+        let answer = self.function.answer(self.cloud.now(), &change(self.function.event())).await;
         let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!(answer.status, status, "{}: {body}", F::NAME);
+        assert_eq!(answer.status, status, "{}: {body}", self.function.function().name);
         serde_json::from_str(&body).unwrap_or_default()
     }
 
@@ -86,27 +78,27 @@ pub(super) async fn metrics() -> BTreeSet<Metric> {
     let lines = &Lines::default();
     let same = |event: Event| event;
 
-    Asked::<func_api_health_get::App>::new(cloud, lines).answers(200, same).await;
-    let minting = Asked::<func_api_registration_keys_post::App>::new(cloud, lines);
+    Asked::new(cloud, lines, "func-api-health-get").answers(200, same).await;
+    let minting = Asked::new(cloud, lines, "func-api-registration-keys-post");
     let key = minting.answers(201, same).await["key"].as_str().unwrap().to_owned();
-    Asked::<func_api_registration_keys_get::App>::new(cloud, lines).answers(200, same).await;
-    Asked::<func_api_devices_get::App>::new(cloud, lines).answers(200, same).await;
+    Asked::new(cloud, lines, "func-api-registration-keys-get").answers(200, same).await;
+    Asked::new(cloud, lines, "func-api-devices-get").answers(200, same).await;
 
     let device = &new_device();
-    let registering = Asked::<func_api_devices_register_post::App>::new(cloud, lines);
+    let registering = Asked::new(cloud, lines, "func-api-devices-register-post");
     registering.answers(204, |event| event.registration(device, &key)).await;
     let wrong = |event: Event| event.registration(&new_device(), "WRONG0");
     for _ in 0..120 {
         registering.answers(401, wrong).await;
     }
     registering.answers(429, wrong).await;
-    Asked::<func_api_devices_register_post::App>::without_devices(cloud, lines).answers(500, wrong).await;
+    Asked::without_devices(cloud, lines, "func-api-devices-register-post").answers(500, wrong).await;
 
     let envelope = device.seal(b"{}", &[7; 12]).unwrap();
     let etag = "07".repeat(32);
     let upload = |event: Event| event.body(&envelope).header("ETag", &etag);
     let again = |event: Event| upload(event).header("If-None-Match", &etag);
-    let uploading = Asked::<func_api_devices_backup_post::App>::new(cloud, lines);
+    let uploading = Asked::new(cloud, lines, "func-api-devices-backup-post");
     uploading.answers_signed(200, device, 0, upload).await;
     uploading.answers_signed(304, device, 0, again).await;
     uploading.answers_signed(401, &new_device(), 0, upload).await;
@@ -114,13 +106,13 @@ pub(super) async fn metrics() -> BTreeSet<Metric> {
     let replayed = device.sign(&random_nonce(&mut rand::rng()), cloud.now());
     uploading.answers(200, |event| upload(event.signed(&replayed))).await;
     uploading.answers(401, |event| upload(event.signed(&replayed))).await;
-    let restoring = Asked::<func_api_devices_backup_get::App>::new(cloud, lines);
+    let restoring = Asked::new(cloud, lines, "func-api-devices-backup-get");
     restoring.answers_signed(200, device, 0, same).await;
     restoring.answers_signed(401, device, 11, same).await;
-    let reading = Asked::<func_api_devices_registration_get::App>::new(cloud, lines);
+    let reading = Asked::new(cloud, lines, "func-api-devices-registration-get");
     reading.answers_signed(200, device, 0, same).await;
     reading.answers_signed(401, device, 11, same).await;
-    let deleting = Asked::<func_api_devices_backup_delete::App>::new(cloud, lines);
+    let deleting = Asked::new(cloud, lines, "func-api-devices-backup-delete");
     deleting.answers_signed(200, device, 0, same).await;
     deleting.answers_signed(401, device, 11, same).await;
 

@@ -1,12 +1,13 @@
 //! What the dashboard and the alarms name.
 
+use firefly_templates::tagged;
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 use serde_yaml_ng::Value;
 
 use super::Metric;
-use crate::document::{Document, tagged};
+use crate::document::Document;
 
 /// What an alarm's ARN is before its name.
 const ALARM_ARN: &str = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:";

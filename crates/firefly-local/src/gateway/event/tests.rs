@@ -4,7 +4,7 @@ use super::*;
 
 macro_rules! recorded {
     ($name:literal) => {
-        include_str!(concat!("../../../../../tests/events/", $name, ".json"))
+        include_str!(concat!("../../../../../lambdas/", $name, "/tests/event.json"))
     };
 }
 

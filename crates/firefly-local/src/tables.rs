@@ -1,0 +1,95 @@
+//! The tables as their stacks define them.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, TimeToLiveSpecification,
+};
+use firefly_templates::{self as templates, TableTemplate};
+
+/// A table cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot create the table {table}: {cause}")]
+pub struct TableError {
+    /// The table.
+    pub table: String,
+    /// The engine's own words.
+    pub cause: String,
+}
+
+/// Makes a table as its template defines it, where it is missing.
+///
+/// # Errors
+///
+/// [`TableError`] when the engine refuses it or cannot be reached.
+pub async fn create(client: &Client, template: &TableTemplate) -> Result<(), TableError> {
+    let table = template.name.as_str();
+    let failed = |cause: String| TableError { table: table.to_owned(), cause };
+    match client.describe_table().table_name(table).send().await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
+        Err(error) => return Err(failed(describe(&error))),
+    }
+    let attributes = template.attributes.iter().map(attribute).collect::<Result<_, _>>();
+    let indexes = template.indexes.iter().map(index).collect::<Result<Vec<_>, _>>();
+    let invalid = |error: BuildError| failed(error.to_string());
+    let create = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(match template.billing {
+            templates::BillingMode::PayPerRequest => BillingMode::PayPerRequest,
+            templates::BillingMode::Provisioned => BillingMode::Provisioned,
+        })
+        .set_attribute_definitions(Some(attributes.map_err(invalid)?))
+        .set_key_schema(Some(key_schema(&template.key_schema).map_err(invalid)?))
+        .set_global_secondary_indexes(Some(indexes.map_err(invalid)?).filter(|indexes| !indexes.is_empty()));
+    create.send().await.map_err(|error| failed(describe(&error)))?;
+    if let Some(attribute) = &template.ttl_attribute {
+        let specification = TimeToLiveSpecification::builder().enabled(true).attribute_name(attribute).build();
+        let update = client.update_time_to_live().table_name(table);
+        let update = update.time_to_live_specification(specification.map_err(invalid)?);
+        update.send().await.map_err(|error| failed(describe(&error)))?;
+    }
+    Ok(())
+}
+
+fn attribute(attribute: &templates::KeyAttribute) -> Result<AttributeDefinition, BuildError> {
+    let attribute_type = match attribute.attribute_type {
+        templates::AttributeType::S => ScalarAttributeType::S,
+        templates::AttributeType::N => ScalarAttributeType::N,
+        templates::AttributeType::B => ScalarAttributeType::B,
+    };
+    AttributeDefinition::builder().attribute_name(&attribute.attribute_name).attribute_type(attribute_type).build()
+}
+
+fn key_schema(keys: &[templates::Key]) -> Result<Vec<KeySchemaElement>, BuildError> {
+    let element = |key: &templates::Key| {
+        let key_type = match key.key_type {
+            templates::KeyType::Hash => KeyType::Hash,
+            templates::KeyType::Range => KeyType::Range,
+        };
+        KeySchemaElement::builder().attribute_name(&key.attribute_name).key_type(key_type).build()
+    };
+    keys.iter().map(element).collect()
+}
+
+fn index(index: &templates::Index) -> Result<GlobalSecondaryIndex, BuildError> {
+    let projection_type = match index.projection.projection_type {
+        templates::ProjectionType::All => ProjectionType::All,
+        templates::ProjectionType::KeysOnly => ProjectionType::KeysOnly,
+        templates::ProjectionType::Include => ProjectionType::Include,
+    };
+    let projection = Projection::builder()
+        .projection_type(projection_type)
+        .set_non_key_attributes(index.projection.non_key_attributes.clone());
+    GlobalSecondaryIndex::builder()
+        .index_name(&index.index_name)
+        .set_key_schema(Some(key_schema(&index.key_schema)?))
+        .projection(projection.build())
+        .build()
+}
+
+fn describe(error: &(impl std::error::Error + 'static)) -> String {
+    aws_sdk_dynamodb::error::DisplayErrorContext(error).to_string()
+}

@@ -1,0 +1,23 @@
+//! Test support: a local cloud of a test's own with a clock that the test sets, compiled functions on a Runtime API, faults,
+//! recorders and fuzz targets.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot be set up has failed"
+)]
+
+pub mod answer;
+mod cloud;
+pub mod faults;
+mod genuine;
+mod invoked;
+pub mod recorder;
+pub mod runtime_api;
+pub mod seeds;
+pub mod stored;
+pub mod targets;
+pub mod wire;
+
+pub use cloud::{START, TestCloud, new_device};
+pub use invoked::Invoked;

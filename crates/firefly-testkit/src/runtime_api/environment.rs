@@ -1,0 +1,31 @@
+use std::collections::BTreeMap;
+
+use firefly_functions::Listed;
+use firefly_templates::FunctionTemplate;
+
+use crate::TestCloud;
+
+/// What the template of a function says, deployed without layers and AppConfig.
+pub fn template(function: &str) -> FunctionTemplate {
+    let parameters = [
+        ("ApiId", "test"),
+        ("AuthorizerId", "test"),
+        ("SharedLayerArn", ""),
+        ("AppConfigExtensionLayerArn", ""),
+        ("AppConfigEnv", ""),
+        ("BackupBucketName", ""),
+    ];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let function = Listed::named(function).expect("the function is listed");
+    FunctionTemplate::parse(function.template, &parameters).expect("the template can be read")
+}
+
+impl TestCloud {
+    /// The environment of a function that works on this cloud's engines: what its template says, and region,
+    /// credentials and endpoints. Its credentials are good for what the template's role allows.
+    pub fn environment_of(&self, template: &FunctionTemplate) -> BTreeMap<String, String> {
+        let mut environment = template.environment.clone();
+        environment.extend(self.environment_as(&template.name));
+        environment
+    }
+}

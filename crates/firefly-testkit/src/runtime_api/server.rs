@@ -1,0 +1,148 @@
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use firefly_templates::FunctionTemplate;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// What a process answers: the text of its response, or of the error it reports.
+type Reply = Result<String, String>;
+
+/// The Runtime API of one process, and its AppConfig extension.
+pub(super) struct Server {
+    address: SocketAddr,
+    api: Arc<Api>,
+    task: JoinHandle<()>,
+}
+
+struct Api {
+    function_name: String,
+    time_left: StdMutex<Duration>,
+    queued: AtomicU64,
+    to_queue: mpsc::UnboundedSender<Invocation>,
+    queue: Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    /// The invocations that the process works on, by request id.
+    under_way: StdMutex<HashMap<String, oneshot::Sender<Reply>>>,
+    asked: watch::Sender<bool>,
+}
+
+struct Invocation {
+    request_id: String,
+    event: String,
+    reply: oneshot::Sender<Reply>,
+}
+
+impl Server {
+    pub(super) async fn start(template: &FunctionTemplate) -> Self {
+        let (to_queue, queue) = mpsc::unbounded_channel();
+        let api = Arc::new(Api {
+            function_name: template.function_name.clone(),
+            time_left: StdMutex::new(Duration::from_secs(template.timeout_seconds)),
+            queued: AtomicU64::new(0),
+            to_queue,
+            queue: Mutex::new(queue),
+            under_way: StdMutex::default(),
+            asked: watch::Sender::new(false),
+        });
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{request_id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{request_id}/error", post(error))
+            .route("/2018-06-01/runtime/init/error", post(async || StatusCode::ACCEPTED))
+            .route("/applications/{application}/environments/test/configurations/logging", get(logging))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&api));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
+        let address = listener.local_addr().expect("a listener has an address");
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("the Runtime API serves") });
+        Self { address, api, task }
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(super) fn set_time_left(&self, time_left: Duration) {
+        *self.api.time_left.lock().unwrap_or_else(PoisonError::into_inner) = time_left;
+    }
+
+    /// Returns when the process has asked for its first event.
+    pub(super) async fn asked(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.api.asked.subscribe().wait_for(|asked| *asked).await;
+    }
+
+    /// Queues an event; returns its request id and where the reply will be.
+    pub(super) fn queue(&self, event: String) -> (String, oneshot::Receiver<Reply>) {
+        let number = self.api.queued.fetch_add(1, Ordering::SeqCst) + 1;
+        let request_id = request_id(number);
+        let (reply, receiver) = oneshot::channel();
+        let invocation = Invocation { request_id: request_id.clone(), event, reply };
+        self.api.to_queue.send(invocation).expect("the receiver lives as long as the server");
+        (request_id, receiver)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn request_id(number: u64) -> String {
+    format!("8476a536-e9f4-11e8-9739-{number:012x}")
+}
+
+async fn next(State(api): State<Arc<Api>>) -> Response {
+    api.asked.send_replace(true);
+    let Some(Invocation { request_id, event, reply }) = api.queue.lock().await.recv().await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let time_left = *api.time_left.lock().unwrap_or_else(PoisonError::into_inner);
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + time_left;
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        ("lambda-runtime-aws-request-id", request_id.clone()),
+        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            format!("arn:aws:lambda:us-east-1:123456789012:function:{}", api.function_name),
+        ),
+        ("lambda-runtime-trace-id", super::TRACE_ID.to_owned()),
+    ];
+    api.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(request_id, reply);
+    (headers, event).into_response()
+}
+
+async fn response(State(api): State<Arc<Api>>, Path(request_id): Path<String>, text: String) -> StatusCode {
+    api.finish(&request_id, Ok(text))
+}
+
+async fn error(State(api): State<Arc<Api>>, Path(request_id): Path<String>, text: String) -> StatusCode {
+    api.finish(&request_id, Err(text))
+}
+
+/// AppConfig's profile `logging`, as the extension answers.
+async fn logging(State(api): State<Arc<Api>>, Path(application): Path<String>) -> Result<&'static str, StatusCode> {
+    if application == api.function_name { Ok(r#"{"logging":"TRACE"}"#) } else { Err(StatusCode::NOT_FOUND) }
+}
+
+impl Api {
+    fn finish(&self, request_id: &str, reply: Reply) -> StatusCode {
+        let waiting = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(request_id);
+        // A test that no longer waits for the reply has ended.
+        match waiting.map(|waiting| waiting.send(reply)) {
+            Some(_) => StatusCode::ACCEPTED,
+            None => StatusCode::BAD_REQUEST,
+        }
+    }
+}
