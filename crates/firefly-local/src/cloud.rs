@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emulator_dynamodb::Database;
 use emulator_kit::{Limits, Listener};
 use emulator_s3::object_store::ObjectStore;
 use firefly_service::aws::Aws;
@@ -19,9 +20,7 @@ use firefly_templates::{BucketTemplate, FunctionTemplate, GatewayTemplate, Table
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::appconfig::AppConfigData;
 use crate::data_dir::{DataDir, DataDirError, private_dir};
-use crate::dynamodb;
 use crate::engines_file::EnginesFile;
 use crate::files::Shares;
 use crate::gateway::{self, Gateway};
@@ -52,7 +51,6 @@ pub struct Cloud {
     gateway: JoinHandle<()>,
     stop_engines: watch::Sender<bool>,
     engines: Vec<JoinHandle<()>>,
-    dynamodb: Option<dynamodb::Engine>,
     _engines_file: EnginesFile,
     _data_dir: Option<DataDir>,
     _temporary: Option<tempfile::TempDir>,
@@ -116,13 +114,15 @@ impl Cloud {
         let callers = callers(&functions, &credentials, external);
         let (stop_engines, stopped) = watch::channel(false);
         let mut engines = Vec::new();
-        let (dynamodb_endpoint, dynamodb) = match options.dynamodb_endpoint.clone() {
-            Some(endpoint) => (endpoint, None),
+        let dynamodb_endpoint = match options.dynamodb_endpoint.clone() {
+            Some(endpoint) => endpoint,
             None => {
                 let (listener, endpoint) = loopback(shares.emulator).await?;
-                let path = path("dynamodb.sqlite");
-                let engine = dynamodb::Engine::start(&path, listener, callers.clone(), stopped.clone())?;
-                (endpoint, Some(engine))
+                let database = Database::open(&path("dynamodb.sqlite"))?;
+                let served = emulator_dynamodb::serve(listener, database, callers.clone(), until(stopped.clone()));
+                let served = served.map_err(|source| io_error("cannot start the embedded DynamoDB", source))?;
+                engines.push(tokio::spawn(served));
+                endpoint
             }
         };
         let s3_endpoint = match options.s3_endpoint.clone() {
@@ -137,17 +137,20 @@ impl Cloud {
             }
         };
         let (listener_appconfig, appconfig_endpoint) = loopback(shares.emulator).await?;
-        let appconfig = AppConfigData::new(&options.data_dir.join("appconfig"), callers, options.deadlines);
-        let answer = move |_peer, request| appconfig.clone().answer(request);
-        let served = listener_appconfig.serve("AppConfig", answer, until(stopped));
-        engines.push(tokio::spawn(served));
+        let configurations = options.data_dir.join("appconfig");
+        engines.push(tokio::spawn(emulator_appconfig::serve(
+            listener_appconfig,
+            configurations,
+            callers,
+            until(stopped),
+        )));
 
         let endpoints = Endpoints { dynamodb: dynamodb_endpoint, s3: s3_endpoint, appconfigdata: appconfig_endpoint };
         let functions = deploy(functions, &endpoints, &credentials, external)?;
         // Credentials given for external engines replace the developer's own if they have the same access key id.
         let same = external.filter(|given| given.get("AWS_ACCESS_KEY_ID").is_some_and(|id| id == DEVELOPER));
         let developer = endpoints.environment(same.cloned().unwrap_or_else(|| credentials.environment(DEVELOPER)));
-        if dynamodb.is_some() {
+        if options.dynamodb_endpoint.is_none() {
             let environment = Environment::new(developer.clone());
             let aws = Aws::new(&environment).map_err(|source| function_error("the embedded DynamoDB", source))?;
             for source in [DEVICES_TABLE, REGISTRATION_KEYS_TABLE] {
@@ -185,7 +188,6 @@ impl Cloud {
             gateway,
             stop_engines,
             engines,
-            dynamodb,
             _engines_file: engines_file,
             _data_dir: data_dir,
             _temporary: temporary,
@@ -237,9 +239,6 @@ impl Cloud {
         let _ = self.stop_engines.send(true);
         for engine in self.engines {
             let _ = engine.await;
-        }
-        if let Some(engine) = self.dynamodb {
-            engine.stopped().await;
         }
     }
 }

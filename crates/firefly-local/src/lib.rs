@@ -4,10 +4,8 @@
 //! what an API Gateway HTTP API does. The functions are those that are deployed, reached through the same events;
 //! routes, authorizers, environment, timeouts, tables, bucket and CORS come from the templates that are deployed.
 
-mod appconfig;
 mod cloud;
 mod data_dir;
-mod dynamodb;
 pub mod engines_file;
 pub mod files;
 mod gateway;
@@ -17,5 +15,4 @@ pub mod tables;
 
 pub use cloud::{Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
 pub use data_dir::{DataDirError, private_dir};
-pub use dynamodb::DynamoDbError;
 pub use gateway::Clock;

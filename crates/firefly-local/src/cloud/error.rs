@@ -2,12 +2,12 @@
 
 use std::io;
 
+use emulator_dynamodb::OpenError;
 use emulator_s3::object_store;
 use firefly_service::environment::ConfigError;
 use firefly_templates::TemplateError;
 
 use crate::data_dir::DataDirError;
-use crate::dynamodb::DynamoDbError;
 use crate::jwt::{KeySetError, SigningKeyError};
 use crate::tables::TableError;
 
@@ -25,9 +25,9 @@ pub enum CloudError {
     /// The data directory cannot be worked in.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// The embedded DynamoDB does not run.
+    /// The database of the embedded DynamoDB cannot be opened.
     #[error(transparent)]
-    DynamoDb(#[from] DynamoDbError),
+    DynamoDb(#[from] OpenError),
     /// A table cannot be made.
     #[error(transparent)]
     Table(#[from] TableError),

@@ -1,28 +1,22 @@
-//! AppConfig's data API, serving files.
-//!
-//! The profile `P` of the application `A` is the file `A/P.json` in the directory of configurations, else `P.json`, which
-//! holds for every application. A file is read at every poll.
-//!
-//! Source: AppConfig Data API Reference.
+//! The server: starts sessions and answers polls.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use emulator_kit::{Callers, Deadlines, Listener, Refusal};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
-use emulator_kit::{self as kit, Callers, Deadlines, Refusal};
+use crate::token::Token;
 
 /// Longest request body in bytes: a few names.
 const MAX_REQUEST_LENGTH: usize = 64 * 1024;
 
-/// Seconds that a client is told to wait between polls; the least that AppConfig allows.
+/// Seconds that a client is told to wait between polls, the least that AppConfig allows.
 const POLL_INTERVAL_SECONDS: u64 = 15;
 
 #[derive(Deserialize)]
@@ -32,36 +26,31 @@ struct StartSession {
     configuration_profile_identifier: String,
 }
 
-/// What a token says: which profile, and what of it was sent last.
-#[derive(Serialize, Deserialize)]
-struct Token {
-    application: String,
-    profile: String,
-    last: Option<String>,
-}
-
-/// The API over a directory of configurations, and those who may call it.
+/// The API over a directory of configurations, and its callers.
 #[derive(Clone)]
-pub(crate) struct AppConfigData {
+struct Api {
     dir: Arc<PathBuf>,
     callers: Callers,
     deadlines: Deadlines,
 }
 
-impl AppConfigData {
-    pub(crate) fn new(dir: &Path, callers: Callers, deadlines: Deadlines) -> Self {
-        Self { dir: Arc::new(dir.to_owned()), callers, deadlines }
-    }
+/// Serves the configurations in `dir` to `callers` until `until` resolves and the requests under way are answered.
+pub async fn serve(listener: Listener, dir: PathBuf, callers: Callers, until: impl Future<Output = ()> + Send) {
+    let api = Api { dir: Arc::new(dir), callers, deadlines: listener.limits().deadlines };
+    let answer = move |_peer, request| api.clone().answer(request);
+    listener.serve("AppConfig", answer, until).await;
+}
 
+impl Api {
     /// Answers one HTTP request. A stranger learns nothing, and the body of a stranger's request is not read.
-    pub(crate) async fn answer(self, request: Request<Body>) -> Response {
+    async fn answer(self, request: Request<Body>) -> Response {
         let (head, body) = request.into_parts();
         let caller = match self.callers.admit(&head) {
             Ok(caller) => caller,
-            Err(Refusal::Foreign) => return kit::foreign(),
+            Err(Refusal::Foreign) => return emulator_kit::foreign(),
             Err(Refusal::Credentials) => return forbidden(),
         };
-        match kit::read(body, MAX_REQUEST_LENGTH, self.deadlines.body).await {
+        match emulator_kit::read(body, MAX_REQUEST_LENGTH, self.deadlines.body).await {
             Ok(body) if caller.signed(&head, &body) => self.execute(&head, &body),
             Ok(_) => forbidden(),
             Err(_) => error(StatusCode::BAD_REQUEST, "BadRequestException", "The request has no body that can be read"),
@@ -82,7 +71,7 @@ impl AppConfigData {
             return error(StatusCode::BAD_REQUEST, "BadRequestException", "Request token is invalid");
         };
         let content = token.read(&self.dir);
-        // As AppConfig does, nothing is sent again that was sent last.
+        // Like AppConfig, the answer is empty when it would repeat the one before.
         let body = content.clone().filter(|content| token.last.as_ref() != Some(content)).unwrap_or_default();
         let next = Token { last: content, ..token }.encode();
         let mut response = json_response(StatusCode::OK, body);
@@ -124,24 +113,4 @@ fn json_response(status: StatusCode, text: String) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-impl Token {
-    fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    fn decode(text: &str) -> Option<Self> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
-    }
-
-    fn read(&self, dir: &Path) -> Option<String> {
-        let plain = |name: &str| name.chars().all(|character| character.is_ascii_alphanumeric() || character == '-');
-        if !plain(&self.application) || !plain(&self.profile) {
-            return None;
-        }
-        let file = format!("{}.json", self.profile);
-        let own = std::fs::read_to_string(dir.join(&self.application).join(&file));
-        own.or_else(|_| std::fs::read_to_string(dir.join(file))).ok()
-    }
 }
