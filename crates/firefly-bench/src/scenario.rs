@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use emulator_kit::Credentials;
 use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH, MAX_LENGTH};
 use firefly_core::etag::ETag;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, etag, random_nonce};
-use firefly_local::kit::Credentials;
 use firefly_testkit::new_device;
 use firefly_testkit::runtime_api::{Event, parse_payload, template};
 
