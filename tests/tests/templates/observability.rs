@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firefly_local::stacks::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
 use firefly_render::Caller;
-use firefly_service::log::{self, LogLevel};
+use firefly_runtime::log::{self, LogLevel};
 use firefly_templates::{TableTemplate, tagged};
 use firefly_testkit::{TestCloud, new_device};
 use serde_json::Value as Json;

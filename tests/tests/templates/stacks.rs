@@ -1,6 +1,7 @@
 use firefly_templates::{members, tagged, texts};
 use std::collections::BTreeSet;
 
+use firefly_core::group::SUPER_USERS;
 use firefly_deploy::graph::STACKS;
 use serde_yaml_ng::Value;
 
@@ -98,7 +99,7 @@ fn nobody_signs_up_by_themselves() {
     let flows: BTreeSet<_> = texts(&client["ExplicitAuthFlows"]).into_iter().collect();
     let expected = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"];
     assert_eq!(flows, expected.into());
-    assert_eq!(document.resource("SuperUsersGroup")["Properties"]["GroupName"].as_str(), Some("super_users"));
+    assert_eq!(document.resource("SuperUsersGroup")["Properties"]["GroupName"].as_str(), Some(SUPER_USERS));
     for id in ["HostedUiDomain", "IdentityProvider"] {
         assert!(document.resource(id).get("Condition").is_some(), "{id}");
     }

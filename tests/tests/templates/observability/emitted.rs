@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, random_nonce};
 use firefly_functions::{ALL, Caller};
-use firefly_service::metrics::Metrics;
+use firefly_runtime::Metrics;
 use firefly_testkit::runtime_api::Event;
 use firefly_testkit::{Invoked, TestCloud, new_device};
 use serde_json::Value;
