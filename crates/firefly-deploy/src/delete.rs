@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 use firefly_templates::Document;
 
-use crate::account::{Account, AwsError, Look};
+use crate::account::{Account, Poll};
+use crate::aws_error::AwsError;
 use crate::data::{DataError, Live, LiveTable, Target, holds_data};
+use crate::deployed_stack::DeployedStack;
 use crate::graph::Stack;
-use crate::stacks::{DeployedStack, StackError, StackResource};
+use crate::stacks::{StackError, StackResource};
 
 /// The parameter of a stack that protects its user pool, and its value while it does.
 const USER_POOL_PROTECTION: (&str, &str) = ("UserPoolDeletionProtection", "ACTIVE");
@@ -168,8 +170,8 @@ async fn settled_table(account: &Account, table: &str) -> Result<LiveTable, AwsE
     account
         .wait(table, async || {
             Ok(match account.table(table).await? {
-                LiveTable::Settling(state) => Look::Still(state),
-                live => Look::Done(live),
+                LiveTable::Settling(state) => Poll::Pending(state),
+                live => Poll::Ready(live),
             })
         })
         .await

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
 
-use crate::account::AwsError;
+use crate::aws_error::AwsError;
+use crate::deployed_stack::describe;
 use crate::graph::stack_name;
-use crate::stacks::describe;
 
 /// The environment variable with the name of the environment that is to be worked on.
 const VARIABLE: &str = "FIREFLY_ENVIRONMENT";

@@ -2,15 +2,18 @@
 //! deletes that lose nothing by accident, and the order of it all.
 
 mod account;
+mod aws_error;
 mod data;
 mod delete;
+mod deployed_stack;
 mod environment;
 pub mod graph;
 mod log_groups;
 mod params;
 mod stacks;
 
-pub use account::{Account, AwsError, Options, Waits};
+pub use account::{Account, AccountOptions, Waits};
+pub use aws_error::AwsError;
 pub use data::{DataError, Refusal, deploy as deploy_data, holds_data, plan as plan_data};
 pub use delete::{DeleteError, delete};
 pub use environment::{ConnectError, EnvironmentName};

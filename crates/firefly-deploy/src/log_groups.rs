@@ -1,6 +1,7 @@
 //! Log groups left without their stack. They block the stack's next create.
 
-use crate::account::{Account, AwsError};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
 impl Account {
     /// Whether there is a log group of this name.

@@ -9,7 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firefly_deploy::graph::{self, STACKS, Stack};
-use firefly_deploy::{Account, EnvironmentName, Options, Waits, delete, deploy_data, holds_data, params, plan_data};
+use firefly_deploy::{
+    Account, AccountOptions, EnvironmentName, Waits, delete, deploy_data, holds_data, params, plan_data,
+};
 
 /// What CI runs that SAM cannot: parameters from outputs, adopting tables and a bucket, safe deletes, order.
 ///
@@ -183,7 +185,7 @@ async fn connect(
     waits: Waits,
 ) -> Result<Account, Box<dyn std::error::Error>> {
     let set = |name| environment.get(name).is_some_and(|value| !value.is_empty());
-    let options = Options {
+    let options = AccountOptions {
         environment: EnvironmentName::from_environment(environment)?,
         role_arn: Some(role_arn).filter(|role| !role.is_empty()),
         waits,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types::StackStatus;
 use firefly_templates::{Document, Parameter, ParseError};
 
-use crate::account::{Account, AwsError};
+use crate::account::Account;
+use crate::aws_error::AwsError;
+use crate::deployed_stack::DeployedStack;
 use crate::graph::{Stack, stack_name};
-use crate::stacks::DeployedStack;
 
 /// Why a stack's parameters cannot be given.
 #[derive(Debug, thiserror::Error)]

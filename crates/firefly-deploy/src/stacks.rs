@@ -2,14 +2,12 @@
 
 pub(crate) mod change_set;
 
-use std::collections::BTreeMap;
-
-use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 use firefly_templates::{Document, ParseError};
 
-use crate::account::{Account, AwsError, Look, one_line};
+use crate::account::{Account, Poll};
+use crate::aws_error::{AwsError, one_line};
+use crate::deployed_stack::{DeployedStack, describe, is_absent};
 
 /// Why an operation on a stack failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,36 +56,6 @@ pub enum StackError {
     },
 }
 
-/// A stack that CloudFormation knows.
-#[derive(Debug, Clone)]
-pub(crate) struct DeployedStack {
-    /// Its ARN, which finds it after it is deleted, too.
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) status: StackStatus,
-    pub(crate) outputs: BTreeMap<String, String>,
-    pub(crate) parameters: BTreeMap<String, String>,
-}
-
-impl DeployedStack {
-    /// Whether CloudFormation is working on it. A stack under review waits for somebody to act.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.status.as_str().ends_with("_IN_PROGRESS") && self.status != StackStatus::ReviewInProgress
-    }
-
-    /// Whether it is at rest in a state in which its outputs are those of its resources.
-    pub(crate) fn has_usable_outputs(&self) -> bool {
-        matches!(
-            self.status,
-            StackStatus::CreateComplete
-                | StackStatus::UpdateComplete
-                | StackStatus::UpdateRollbackComplete
-                | StackStatus::ImportComplete
-                | StackStatus::ImportRollbackComplete
-        )
-    }
-}
-
 /// A resource in a stack's list.
 #[derive(Debug, Clone)]
 pub(crate) struct StackResource {
@@ -103,37 +71,6 @@ impl StackResource {
     }
 }
 
-/// Whether CloudFormation answered that there is no such stack, which it says in words alone.
-fn is_absent(error: &impl ProvideErrorMetadata) -> bool {
-    error.code() == Some("ValidationError") && error.message().is_some_and(|text| text.contains("does not exist"))
-}
-
-/// A stack by name or ARN; none where it does not exist or is deleted.
-pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<DeployedStack>, AwsError> {
-    const OPERATION: &str = "cloudformation:DescribeStacks";
-    let described = match client.describe_stacks().stack_name(name).send().await {
-        Ok(described) => described,
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(AwsError::call(OPERATION, error)),
-    };
-    let Some(stack) = described.stacks.unwrap_or_default().into_iter().next() else {
-        return Ok(None);
-    };
-    let status = stack.stack_status.ok_or_else(|| AwsError::incomplete(OPERATION, "StackStatus"))?;
-    if status == StackStatus::DeleteComplete {
-        return Ok(None);
-    }
-    let outputs = stack.outputs.unwrap_or_default().into_iter();
-    let parameters = stack.parameters.unwrap_or_default().into_iter();
-    Ok(Some(DeployedStack {
-        id: stack.stack_id.ok_or_else(|| AwsError::incomplete(OPERATION, "StackId"))?,
-        name: stack.stack_name.unwrap_or_else(|| name.to_owned()),
-        status,
-        outputs: outputs.filter_map(|output| output.output_key.zip(output.output_value)).collect(),
-        parameters: parameters.filter_map(|given| given.parameter_key.zip(given.parameter_value)).collect(),
-    }))
-}
-
 impl Account {
     /// A stack by name or ARN; none where it does not exist or is deleted.
     pub(crate) async fn stack(&self, name: &str) -> Result<Option<DeployedStack>, AwsError> {
@@ -144,8 +81,8 @@ impl Account {
     pub(crate) async fn settled_stack(&self, name: &str) -> Result<Option<DeployedStack>, AwsError> {
         self.wait(name, async || {
             Ok(match self.stack(name).await? {
-                Some(stack) if stack.is_busy() => Look::Still(stack.status.to_string()),
-                found => Look::Done(found),
+                Some(stack) if stack.is_busy() => Poll::Pending(stack.status.to_string()),
+                found => Poll::Ready(found),
             })
         })
         .await
@@ -202,9 +139,9 @@ impl Account {
             .wait(name, async || {
                 Ok::<_, AwsError>(match self.stack(id).await? {
                     Some(stack) if stack.is_busy() || stack.status == StackStatus::ReviewInProgress => {
-                        Look::Still(stack.status.to_string())
+                        Poll::Pending(stack.status.to_string())
                     }
-                    found => Look::Done(found),
+                    found => Poll::Ready(found),
                 })
             })
             .await?;
@@ -232,9 +169,9 @@ impl Account {
         let left = self
             .wait(&stack.name, async || {
                 Ok::<_, AwsError>(match self.stack(&stack.id).await? {
-                    Some(left) if left.status == StackStatus::DeleteFailed => Look::Done(Some(left)),
-                    Some(left) => Look::Still(left.status.to_string()),
-                    None => Look::Done(None),
+                    Some(left) if left.status == StackStatus::DeleteFailed => Poll::Ready(Some(left)),
+                    Some(left) => Poll::Pending(left.status.to_string()),
+                    None => Poll::Ready(None),
                 })
             })
             .await?;

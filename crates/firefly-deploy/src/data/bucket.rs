@@ -7,7 +7,9 @@ use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::types::{LifecycleRule, PublicAccessBlockConfiguration};
 use serde_yaml_ng::Value;
 
-use crate::account::{Account, AwsError};
+use super::difference::{Difference, differences};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
 const ENCRYPTION: &str = "default encryption";
 const OWNERSHIP: &str = "object ownership";
@@ -34,8 +36,8 @@ impl BucketSettings {
     }
 
     /// The settings that differ from what a template asks for.
-    pub(crate) fn differences(&self, wanted: &Self) -> Vec<super::Difference> {
-        super::differences(&self.0, &wanted.0)
+    pub(crate) fn differences(&self, wanted: &Self) -> Vec<Difference> {
+        differences(&self.0, &wanted.0)
     }
 
     /// What a template's bucket and, beside it, bucket policy ask for.

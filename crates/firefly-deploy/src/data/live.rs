@@ -3,7 +3,8 @@
 use super::bucket::LiveBucket;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
-use crate::account::{Account, AwsError};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
 /// A table or a bucket as it is found.
 #[derive(Debug, Clone)]

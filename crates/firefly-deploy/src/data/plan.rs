@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 
-use super::DataError;
 use super::bucket::LiveBucket;
 use super::live::Live;
 use super::read_back::differences;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
 use super::templates::index_steps;
+use crate::deployed_stack::DeployedStack;
+use crate::stacks::StackResource;
 use crate::stacks::change_set::ChangeSet;
-use crate::stacks::{DeployedStack, StackResource};
 
 /// Why nothing is touched.
 #[derive(Debug, thiserror::Error)]
@@ -273,7 +273,7 @@ pub(super) fn in_words(target: &Target, observed: &Observed, step: &Step) -> Str
 }
 
 /// What is there and every step from it, as text.
-pub(super) fn describe(target: &Target, mut observed: Observed) -> Result<String, DataError> {
+pub(super) fn describe(target: &Target, mut observed: Observed) -> Result<String, Refusal> {
     let (noun, name) = (target.kind.noun(), &target.resource);
     let stack = observed.stack.as_ref().map_or("does not exist".to_owned(), |stack| format!("is {}", stack.status));
     let mut text = format!("{}: the stack {stack}", target.name);

@@ -1,11 +1,13 @@
 //! What was deployed, compared with what the template asks for.
 
 use super::bucket::LiveBucket;
+use super::difference::Difference;
+use super::error::DataError;
 use super::live::Live;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
-use super::{DataError, Difference};
-use crate::account::{Account, AwsError, Look};
+use crate::account::{Account, Poll};
+use crate::aws_error::AwsError;
 
 /// Fails unless stack and table or bucket are what the template asks for.
 pub(super) async fn check(account: &Account, target: &Target) -> Result<(), DataError> {
@@ -24,8 +26,8 @@ pub(super) async fn check(account: &Account, target: &Target) -> Result<(), Data
         .wait(name, async || {
             let live = account.live(target).await?;
             Ok::<_, AwsError>(match live.settling() {
-                Some(state) => Look::Still(state.to_owned()),
-                None => Look::Done(live),
+                Some(state) => Poll::Pending(state.to_owned()),
+                None => Poll::Ready(live),
             })
         })
         .await?;

@@ -9,7 +9,9 @@ use aws_sdk_dynamodb::types::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, AwsError};
+use super::difference::{Difference, differences};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
 const ON_DEMAND: &str = "PAY_PER_REQUEST";
 const PROVISIONED: &str = "PROVISIONED";
@@ -133,9 +135,9 @@ impl TableProperties {
     }
 
     /// The settings that differ, each as (setting, of this table, of the template).
-    pub(crate) fn differences(&self, wanted: &Self) -> Vec<super::Difference> {
+    pub(crate) fn differences(&self, wanted: &Self) -> Vec<Difference> {
         let (ours, theirs) = (self.settings(), wanted.settings());
-        super::differences(&ours, &theirs)
+        differences(&ours, &theirs)
     }
 
     /// Whether the table may not be deleted.

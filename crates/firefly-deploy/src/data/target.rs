@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_yaml_ng::Value;
 
 use super::bucket::BucketSettings;
+use super::error::DataError;
 use super::table::TableProperties;
-use super::{BUCKET_VARIABLE, DataError};
 use crate::account::Account;
 use crate::graph::Stack;
 
@@ -17,6 +17,9 @@ const BUCKET: &str = "AWS::S3::Bucket";
 const BUCKET_POLICY: &str = "AWS::S3::BucketPolicy";
 /// The template's parameter that names the bucket.
 const BUCKET_PARAMETER: &str = "BackupBucketName";
+
+/// Environment variable with the name of the bucket of backups; unset or empty means the default name.
+const BUCKET_VARIABLE: &str = "BACKUP_BUCKET_NAME";
 
 /// A stack's table or bucket.
 pub(crate) struct Target {

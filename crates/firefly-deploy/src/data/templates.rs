@@ -2,7 +2,7 @@
 
 use serde_yaml_ng::Value;
 
-use super::DataError;
+use super::error::DataError;
 use super::live::Live;
 use super::table::{Index, LiveTable, TableProperties};
 use super::target::{Kind, Target};

@@ -6,8 +6,10 @@ use aws_sdk_cloudformation::types::{
     ResourceToImport, StackStatus,
 };
 
-use super::{StackError, is_absent};
-use crate::account::{Account, AwsError, CHANGE_SET_PREFIX, Look, one_line};
+use super::StackError;
+use crate::account::{Account, CHANGE_SET_PREFIX, Poll};
+use crate::aws_error::{AwsError, one_line};
+use crate::deployed_stack::is_absent;
 
 /// A change set in a stack's list.
 #[derive(Debug, Clone)]
@@ -105,8 +107,8 @@ impl Account {
             .wait(&format!("{stack}: left-over change set"), async || {
                 let own: Vec<_> = self.change_sets(stack).await?.into_iter().filter(ChangeSet::is_own).collect();
                 Ok::<_, AwsError>(match own.iter().find(|change_set| change_set.is_busy()) {
-                    Some(busy) => Look::Still(busy.status.to_string()),
-                    None => Look::Done(own),
+                    Some(busy) => Poll::Pending(busy.status.to_string()),
+                    None => Poll::Ready(own),
                 })
             })
             .await?;
@@ -184,9 +186,9 @@ impl Account {
                 self.cloudformation.describe_change_set().stack_name(stack).change_set_name(id).send().await;
             let described = described.map_err(|error| AwsError::call("cloudformation:DescribeChangeSet", error))?;
             Ok(match described.status() {
-                Some(ChangeSetStatus::CreateComplete | ChangeSetStatus::Failed) => Look::Done(described),
-                Some(status) => Look::Still(status.to_string()),
-                None => Look::Still("unknown".to_owned()),
+                Some(ChangeSetStatus::CreateComplete | ChangeSetStatus::Failed) => Poll::Ready(described),
+                Some(status) => Poll::Pending(status.to_string()),
+                None => Poll::Pending("unknown".to_owned()),
             })
         })
         .await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
 
-use super::{ACCOUNT, REGION};
+use super::account::{ACCOUNT, REGION};
 
 /// A template with the values of its parameters.
 pub(crate) struct Document {

@@ -3,8 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::account::ACCOUNT;
+use super::bucket::Bucket;
 use super::document::{Declared, Document};
-use super::{ACCOUNT, Bucket, Resource, Stack, State};
+use super::stack::{Resource, Stack};
+use super::state::State;
 
 /// User Guide, "Import AWS resources into a CloudFormation stack": "CloudFormation doesn't check that the template
 /// configuration matches the actual configuration".

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::document::Document;
-use super::{ACCOUNT, REGION, State};
+use super::account::{ACCOUNT, REGION};
 
 /// A stack, also one that is deleted.
 #[derive(Debug, Clone, Default)]
@@ -88,49 +87,5 @@ impl Stack {
             self.status = next;
         }
         shown
-    }
-}
-
-impl State {
-    /// A stack that exists, by name, or any by ARN.
-    pub(crate) fn stack(&mut self, name: &str) -> Option<&mut Stack> {
-        self.stacks.iter_mut().find(|stack| stack.id == name || (stack.name == name && !stack.is_deleted()))
-    }
-
-    /// Puts a stack with a template there, as an earlier run would have left it; its resources are those the template
-    /// declares, each in `resources`' state.
-    pub(crate) fn put_stack(&mut self, name: &str, status: &str, template: &str, resources: &str) -> &mut Stack {
-        self.put_stack_with(name, status, template, resources, BTreeMap::new())
-    }
-
-    pub(crate) fn put_stack_with(
-        &mut self,
-        name: &str,
-        status: &str,
-        template: &str,
-        resources: &str,
-        parameters: BTreeMap<String, String>,
-    ) -> &mut Stack {
-        let mut stack = Stack::new(name, self.stacks.len(), status);
-        if !template.is_empty() {
-            let document = Document::new(template, &parameters);
-            for (logical_id, declared) in document.resources() {
-                let physical_id = declared.physical_id(name, &logical_id);
-                stack.resource(&logical_id, &physical_id, &declared.kind, resources, "");
-            }
-            if status.ends_with("_COMPLETE") && !matches!(status, "ROLLBACK_COMPLETE" | "IMPORT_COMPLETE") {
-                stack.outputs = document.outputs();
-            }
-        }
-        stack.template = template.to_owned();
-        stack.parameters = parameters;
-        self.stacks.push(stack);
-        self.stacks.last_mut().unwrap()
-    }
-
-    /// Puts a stack of these outputs there.
-    pub(crate) fn put_outputs(&mut self, name: &str, status: &str, outputs: &[(&str, &str)]) {
-        let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.put_stack(name, status, "", "").outputs = outputs;
     }
 }
