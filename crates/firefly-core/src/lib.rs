@@ -6,18 +6,21 @@
 //!
 //! | module             | subject                                                                             |
 //! |--------------------|-------------------------------------------------------------------------------------|
+//! | [`caller`]         | a signed-in user                                                                    |
 //! | [`device`]         | the identity of a device: UUID, product, public key                                 |
 //! | [`envelope`]       | the FFCE container of an encrypted backup                                           |
 //! | [`etag`]           | the entity tag that a device gives its backup                                       |
-//! | [`group`]          | the groups of users that a route may ask for                                        |
+//! | [`group`]          | the groups of users that a route may ask for, and evidence of membership            |
 //! | [`hex`]            | bytes as hex digits                                                                 |
 //! | [`json`]           | JSON that is kept as sent, within the limits of DynamoDB                            |
 //! | [`registration`]   | one-time registration keys, and the body that registers a device                    |
 //! | [`replay`]         | the nonces that a device has spent, and the rule that admits a request              |
 //! | [`signature`]      | the signature of a request                                                          |
 //! | [`signed_request`] | the four headers of a signed request, and the evidence that its signature verifies  |
+//! | [`source_address`] | the origin of a request, as far as wrong registration keys are counted              |
 //! | [`time`]           | whole seconds since the epoch, and their text form on the wire                      |
 
+pub mod caller;
 pub mod device;
 pub mod envelope;
 pub mod etag;
@@ -28,4 +31,5 @@ pub mod registration;
 pub mod replay;
 pub mod signature;
 pub mod signed_request;
+pub mod source_address;
 pub mod time;

@@ -9,8 +9,8 @@ use std::fs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, SignedHeaders, etag, random_nonce, registration_body};
-use firefly_service::UnixSeconds;
 use process::{Local, new_device, sign, token};
 use serde_json::{Value, json};
 use tempfile::TempDir;

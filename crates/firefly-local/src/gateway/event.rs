@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use firefly_service::UnixSeconds;
+use firefly_core::time::UnixSeconds;
 use http::uri::Authority;
 use http::{HeaderMap, header, request};
 use percent_encoding::percent_decode_str;
