@@ -1,4 +1,4 @@
-//! The AWS account and region that stacks are deployed to, and how long it is waited for.
+//! The AWS account and region that stacks are deployed to, and the limits of waits.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,28 +11,28 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use crate::aws_error::{AwsError, causes};
 use crate::environment::{self, ConnectError, EnvironmentName};
 
-/// Longest wait for a TCP and TLS handshake.
+/// The longest wait for a TCP and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for one try of a call.
+/// The longest wait for one try of a call.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Longest wait for a call, its retries included.
+/// The longest wait for a call, its retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(90);
-/// Tries of a call: CloudFormation throttles describes when many stacks are deployed at once.
+/// The tries of a call. CloudFormation throttles describes when many stacks are deployed at once.
 const ATTEMPTS: u32 = 6;
-/// What the names of this program's change sets begin with; others' are never touched.
+/// The prefix of the names of this program's change sets. Other change sets are never touched.
 pub(crate) const CHANGE_SET_PREFIX: &str = "firefly-deploy-";
 
-/// How often AWS is asked while it works, and how many times.
+/// The limits of a wait for AWS.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
-    /// Time between two looks.
+    /// The time between two looks.
     pub interval: Duration,
-    /// Looks before a wait is given up.
+    /// The number of looks after which a wait is given up.
     pub looks: u32,
 }
 
 impl Waits {
-    /// A look every five seconds, for so many minutes.
+    /// Looks every five seconds, for so many minutes.
     #[must_use]
     pub fn minutes(minutes: u32) -> Self {
         let interval = Duration::from_secs(5);
@@ -44,24 +44,25 @@ impl Waits {
     }
 }
 
-/// How an account is worked with.
+/// The options of the work on an account.
 pub struct AccountOptions {
     /// The environment to work on, which must be the one that the account holds.
     pub environment: EnvironmentName,
-    /// The role CloudFormation works with; none means the caller's own permissions, or the stack's earlier role.
+    /// The role that CloudFormation assumes; `None` means the caller's own permissions, or the stack's earlier role.
     pub role_arn: Option<String>,
     /// The limits of every wait.
     pub waits: Waits,
-    /// What tells the change sets of this run from those of others.
+    /// The number that tells the change sets of this run from those of others.
     pub run: u64,
-    /// Whether buckets are addressed by path (`/bucket/key`), as endpoints other than AWS's are.
+    /// Whether buckets are addressed by path (`/bucket/key`), which endpoints other than AWS's need.
     pub s3_path_style: bool,
     /// Takes each line of progress.
     pub progress: Box<dyn Fn(&str)>,
 }
 
-/// An AWS account in one region that holds the environment asked for: only [`Account::new`] makes one, after it has
-/// compared the names.
+/// An AWS account in one region that holds the environment asked for.
+///
+/// Only [`Account::new`] makes one, after it has compared the names.
 pub struct Account {
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -77,8 +78,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account that the process environment names: region, credentials or profile, and `AWS_ENDPOINT_URL` with
-    /// its variants for single services.
+    /// Connects to the account that the process environment names.
+    ///
+    /// The environment has the region, credentials or a profile, and perhaps `AWS_ENDPOINT_URL` or its variants for single
+    /// services.
     ///
     /// # Errors
     ///
@@ -107,11 +110,11 @@ impl Account {
         Self::new(&config, options).await
     }
 
-    /// The account that a configuration names.
+    /// Connects to the account that a configuration names.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where the account does not hold the environment, or nothing says that it does.
+    /// [`ConnectError`] if the account does not hold the environment, or does not say so.
     pub async fn new(config: &SdkConfig, options: AccountOptions) -> Result<Self, ConnectError> {
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
         let cloudformation = aws_sdk_cloudformation::Client::new(config);
@@ -132,7 +135,7 @@ impl Account {
         })
     }
 
-    /// The account's number.
+    /// Returns the account's number.
     pub(crate) async fn id(&self) -> Result<String, AwsError> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let identity = self.sts.get_caller_identity().send().await;
@@ -140,7 +143,7 @@ impl Account {
         identity.account.ok_or_else(|| AwsError::incomplete(OPERATION, "Account"))
     }
 
-    /// A name no change set has yet.
+    /// Returns a name that no change set has yet.
     pub(crate) fn change_set_name(&self) -> String {
         let number = self.change_sets.fetch_add(1, Ordering::Relaxed);
         format!("{CHANGE_SET_PREFIX}{}-{number}", self.run)
@@ -150,7 +153,7 @@ impl Account {
         (self.progress)(line);
     }
 
-    /// Looks until there is something, within the limit; each new state is shown.
+    /// Looks until `look` is ready, within the limits. Shows each new state as progress.
     pub(crate) async fn wait<T, E: From<AwsError>>(
         &self,
         subject: &str,

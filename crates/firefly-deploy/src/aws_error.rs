@@ -3,7 +3,7 @@
 use aws_sdk_cloudformation::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// Why AWS was of no help.
+/// The reason why a call of AWS failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
     /// No region is configured.
@@ -15,7 +15,7 @@ pub enum AwsError {
         .cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default()
     )]
     NoCredentials {
-        /// What stands in the way of those that are configured.
+        /// The fault of credentials that are configured.
         cause: Option<String>,
     },
     /// AWS refused a call.
@@ -25,18 +25,18 @@ pub enum AwsError {
         operation: &'static str,
         /// AWS's code of the error.
         code: String,
-        /// AWS's own words.
+        /// AWS's message.
         message: String,
     },
-    /// No answer came, or none that can be read.
+    /// There is no answer, or it cannot be read.
     #[error("{operation}: no usable answer from AWS: {cause}; check network, region and endpoint, and run again")]
     NoAnswer {
         /// The operation.
         operation: &'static str,
-        /// What the SDK says.
+        /// The SDK's message.
         cause: String,
     },
-    /// An answer lacks a member that AWS documents as always there.
+    /// An answer lacks a member that AWS documents as always present.
     #[error("{operation}: AWS's answer has no {member}")]
     Incomplete {
         /// The operation.
@@ -49,11 +49,11 @@ pub enum AwsError {
         "{subject} was still busy after {minutes} minutes ({state}): run again to go on waiting, --wait-minutes for longer"
     )]
     StillBusy {
-        /// What was waited for.
+        /// The subject of the wait.
         subject: String,
-        /// The state it stayed in.
+        /// The state in which the subject stayed.
         state: String,
-        /// How long it was waited for.
+        /// The length of the wait in minutes.
         minutes: u64,
     },
 }
@@ -78,16 +78,16 @@ impl AwsError {
     }
 }
 
-/// An error with what caused it, in one line.
+/// Returns an error and its causes in one line.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     let mut causes: Vec<_> = chain.map(|error| one_line(&error.to_string())).collect();
-    // A cause that already ends the one before it says nothing new.
+    // A cause that already ends the one before it is left out.
     causes.dedup_by(|next, before| before.ends_with(next.as_str()));
     causes.join(": ")
 }
 
-/// What to do about a refusal.
+/// Returns the advice about a refusal.
 fn advice(code: &str) -> &'static str {
     match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
@@ -107,7 +107,7 @@ fn advice(code: &str) -> &'static str {
     }
 }
 
-/// Text in one line.
+/// Joins the lines of a text into one.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

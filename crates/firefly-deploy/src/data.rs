@@ -1,4 +1,4 @@
-//! Deploying the stacks that hold data: an existing table or bucket is adopted, never made anew.
+//! The deployment of stacks that hold data. An existing table or bucket is adopted and never replaced.
 
 mod bucket;
 mod difference;
@@ -25,20 +25,20 @@ use plan::{Observed, Step};
 pub(crate) use table::LiveTable;
 pub(crate) use target::Target;
 
-/// Most operations on a stack in one run: a recovery, an import, updates, and some to spare.
+/// The most operations on a stack in one run: a recovery, an import, updates, and some to spare.
 const MOST_STEPS: usize = 12;
 
-/// Whether a stack holds a table or the bucket.
+/// Returns whether a stack holds a table or the bucket.
 #[must_use]
 pub fn holds_data(stack: &Stack) -> bool {
     target::kind(stack).is_some()
 }
 
-/// What [`deploy`] would do as things are, as text; nothing is changed.
+/// Describes the steps that [`deploy`] would take now, and changes nothing.
 ///
 /// # Errors
 ///
-/// [`DataError`], also where [`deploy`] would refuse.
+/// [`DataError`], also if [`deploy`] would refuse.
 pub async fn plan(
     account: &Account,
     stack: &'static Stack,
@@ -49,11 +49,11 @@ pub async fn plan(
     Ok(plan::describe(&target, observed)?)
 }
 
-/// Creates, adopts or updates a table or bucket with its stack, whatever state an earlier run has left them in.
+/// Creates, adopts or updates a table or bucket with its stack, in whatever state an earlier run has left them.
 ///
 /// # Errors
 ///
-/// [`DataError`]. Nothing is left that the next run does not go on from.
+/// [`DataError`]. The next run goes on from any state that is left.
 pub async fn deploy(
     account: &Account,
     stack: &'static Stack,
@@ -78,7 +78,7 @@ pub async fn deploy(
                 account.delete_stack(&shell, Vec::new()).await?;
             }
             Step::DeleteStack { stack, retain } => account.delete_stack(&stack, retain).await?,
-            // Where it fails again, that ends the run.
+            // A second failure ends the run.
             Step::ContinueRollback(stack) => account.continue_rollback(&stack).await?,
             Step::Report(stack) => return Err(account.failed(&stack).await?.into()),
             Step::Import => import(account, &target, &observed.live).await?,
@@ -124,7 +124,7 @@ async fn observe(account: &Account, target: &Target) -> Result<Observed, DataErr
             observed.change_sets = account.change_sets(&stack.name).await?;
         }
         observed.resources = account.stack_resources(stack).await?;
-        // Asked only where the answer matters: a stack that holds no data resource can take none with it.
+        // A stack that does not hold the resource cannot delete it with itself, so the template is not read.
         observed.retains = !observed.holds(&target.logical_id) || account.retains(stack, &target.logical_id).await?;
     }
     observed.owner = account.owner(&target.resource).await?;

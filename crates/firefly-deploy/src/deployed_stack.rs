@@ -11,7 +11,7 @@ use crate::aws_error::AwsError;
 /// A stack that CloudFormation knows.
 #[derive(Debug, Clone)]
 pub(crate) struct DeployedStack {
-    /// Its ARN, which finds it after it is deleted, too.
+    /// The stack's ARN, which also finds it after it is deleted.
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) status: StackStatus,
@@ -20,12 +20,12 @@ pub(crate) struct DeployedStack {
 }
 
 impl DeployedStack {
-    /// Whether CloudFormation is working on it. A stack under review waits for somebody to act.
+    /// Returns whether CloudFormation is working on the stack. A stack under review waits for somebody to act.
     pub(crate) fn is_busy(&self) -> bool {
         self.status.as_str().ends_with("_IN_PROGRESS") && self.status != StackStatus::ReviewInProgress
     }
 
-    /// Whether it is at rest in a state in which its outputs are those of its resources.
+    /// Returns whether the stack is at rest in a state in which its outputs are those of its resources.
     pub(crate) fn has_usable_outputs(&self) -> bool {
         matches!(
             self.status,
@@ -38,12 +38,12 @@ impl DeployedStack {
     }
 }
 
-/// Whether CloudFormation answered that there is no such stack, which it says in words alone.
+/// Returns whether CloudFormation answered that there is no such stack. Only the message says so, not the code.
 pub(crate) fn is_absent(error: &impl ProvideErrorMetadata) -> bool {
     error.code() == Some("ValidationError") && error.message().is_some_and(|text| text.contains("does not exist"))
 }
 
-/// A stack by name or ARN; none where it does not exist or is deleted.
+/// Describes a stack by name or ARN; `None` if it does not exist or is deleted.
 pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<DeployedStack>, AwsError> {
     const OPERATION: &str = "cloudformation:DescribeStacks";
     let described = match client.describe_stacks().stack_name(name).send().await {

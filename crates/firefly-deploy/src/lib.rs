@@ -1,5 +1,7 @@
-//! What CI runs that SAM cannot: parameters from other stacks' outputs, adopting tables and a bucket that hold data,
-//! deletes that lose nothing by accident, and the order of it all.
+//! The part of a deployment that SAM cannot do.
+//!
+//! This crate resolves parameters from the outputs of other stacks, adopts tables and a bucket that hold data, deletes
+//! without losing data by accident, and knows the order of the stacks.
 
 mod account;
 mod aws_error;

@@ -1,4 +1,4 @@
-//! Stacks as CloudFormation has them: looking at them, waiting for them, deleting them, and why they failed.
+//! Operations on stacks: descriptions, waits, deletions, and the reasons of failures.
 
 pub(crate) mod change_set;
 
@@ -9,18 +9,18 @@ use crate::account::{Account, Poll};
 use crate::aws_error::{AwsError, one_line};
 use crate::deployed_stack::{DeployedStack, describe, is_absent};
 
-/// Why an operation on a stack failed.
+/// The reason why an operation on a stack failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The template a stack was deployed with cannot be read.
+    /// The template with which a stack was deployed cannot be read.
     #[error("the template of the stack {stack} cannot be read: not a template: {source}")]
     Template {
         /// The stack.
         stack: String,
-        /// What is wrong with it.
+        /// The fault of the template.
         source: ParseError,
     },
     /// CloudFormation could not plan a change.
@@ -39,9 +39,9 @@ pub enum StackError {
     LosesData {
         /// The stack.
         stack: String,
-        /// What would be done.
+        /// The action on the resource.
         action: &'static str,
-        /// The logical id of table or bucket.
+        /// The logical id of the table or bucket.
         resource: String,
     },
     /// An operation ended in a state of failure.
@@ -65,19 +65,19 @@ pub(crate) struct StackResource {
 }
 
 impl StackResource {
-    /// Whether the stack still holds it.
+    /// Returns whether the stack still holds the resource.
     pub(crate) fn is_held(&self) -> bool {
         !matches!(self.status, ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped)
     }
 }
 
 impl Account {
-    /// A stack by name or ARN; none where it does not exist or is deleted.
+    /// Describes a stack by name or ARN; `None` if it does not exist or is deleted.
     pub(crate) async fn stack(&self, name: &str) -> Result<Option<DeployedStack>, AwsError> {
         describe(&self.cloudformation, name).await
     }
 
-    /// A stack once CloudFormation has stopped working on it.
+    /// Waits until CloudFormation does not work on a stack, and describes it.
     pub(crate) async fn settled_stack(&self, name: &str) -> Result<Option<DeployedStack>, AwsError> {
         self.wait(name, async || {
             Ok(match self.stack(name).await? {
@@ -88,7 +88,7 @@ impl Account {
         .await
     }
 
-    /// The resources a stack lists.
+    /// Returns the resources that a stack lists.
     pub(crate) async fn stack_resources(&self, stack: &DeployedStack) -> Result<Vec<StackResource>, AwsError> {
         let mut pages = self.cloudformation.list_stack_resources().stack_name(&stack.id).into_paginator().send();
         let mut resources = Vec::new();
@@ -104,7 +104,7 @@ impl Account {
         Ok(resources)
     }
 
-    /// The name of the stack that holds a resource.
+    /// Returns the name of the stack that holds a resource.
     pub(crate) async fn owner(&self, physical_id: &str) -> Result<Option<String>, AwsError> {
         let describe = self.cloudformation.describe_stack_resources().physical_resource_id(physical_id);
         let resources = match describe.send().await {
@@ -123,7 +123,7 @@ impl Account {
         Ok(owned.and_then(|resource| resource.stack_name))
     }
 
-    /// Whether a resource outlives its stack as that was deployed.
+    /// Returns whether a resource outlives its stack, by the template with which that was deployed.
     pub(crate) async fn retains(&self, stack: &DeployedStack, logical_id: &str) -> Result<bool, StackError> {
         let answer = self.cloudformation.get_template().stack_name(&stack.id).send().await;
         let answer = answer.map_err(|error| AwsError::call("cloudformation:GetTemplate", error))?;
@@ -132,7 +132,7 @@ impl Account {
         Ok(template.retains(logical_id))
     }
 
-    /// Waits for an operation that has begun, and fails unless it ends as wanted.
+    /// Waits for an operation that has begun. Fails unless it ends in the wanted state.
     pub(crate) async fn finish(&self, id: &str, wanted: &StackStatus) -> Result<(), StackError> {
         let name = name_of(id);
         let stack = self
@@ -159,8 +159,9 @@ impl Account {
         }
     }
 
-    /// Deletes a stack that nothing works on; `retain` are the resources that a failed deletion could not delete and
-    /// that are to stay.
+    /// Deletes a stack at rest.
+    ///
+    /// `retain` names resources that are to stay. CloudFormation takes only those that a failed deletion could not delete.
     pub(crate) async fn delete_stack(&self, stack: &DeployedStack, retain: Vec<String>) -> Result<(), StackError> {
         let retain = Some(retain).filter(|retain| !retain.is_empty());
         let delete = self.cloudformation.delete_stack().stack_name(&stack.id).set_retain_resources(retain);
@@ -184,7 +185,7 @@ impl Account {
         }
     }
 
-    /// Lets a failed rollback of an update go on, skipping nothing.
+    /// Continues a failed rollback of an update without skipping a resource.
     pub(crate) async fn continue_rollback(&self, stack: &DeployedStack) -> Result<(), StackError> {
         let request = self.cloudformation.continue_update_rollback().stack_name(&stack.id);
         let answer = request.set_role_arn(self.role_arn.clone()).send().await;
@@ -192,19 +193,19 @@ impl Account {
         self.finish(&stack.id, &StackStatus::UpdateRollbackComplete).await
     }
 
-    /// The failure a stack is in, with the reasons that its events give.
+    /// Returns the failure of a stack with the reasons in its events.
     pub(crate) async fn failed(&self, stack: &DeployedStack) -> Result<StackError, AwsError> {
         let reasons = self.failure_reasons(stack).await?;
         Ok(StackError::Failed { stack: stack.name.clone(), status: stack.status.clone(), reasons })
     }
 
-    /// Why the latest operation on a stack failed, first cause first.
+    /// Returns the reasons why the latest operation on a stack failed, first cause first.
     async fn failure_reasons(&self, stack: &DeployedStack) -> Result<String, AwsError> {
         let mut reasons = Vec::new();
         let mut pages = self.cloudformation.describe_stack_events().stack_name(&stack.id).into_paginator().send();
         'pages: while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::call("cloudformation:DescribeStackEvents", error))?;
-            // Newest first.
+            // The newest event comes first.
             for event in page.stack_events.unwrap_or_default() {
                 let status = event.resource_status().map(ResourceStatus::as_str).unwrap_or_default();
                 let reason = one_line(event.resource_status_reason().unwrap_or_default());
@@ -227,7 +228,7 @@ impl Account {
     }
 }
 
-/// The name in a stack's ARN, `arn:…:stack/NAME/UUID`.
+/// Returns the name in a stack's ARN, `arn:…:stack/NAME/UUID`.
 fn name_of(id: &str) -> &str {
     id.split('/').nth(1).unwrap_or(id)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A setting that is not as a template asks for.
+/// A setting that differs from the template's.
 #[derive(Debug)]
 pub(crate) struct Difference {
     setting: &'static str,

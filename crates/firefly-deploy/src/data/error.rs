@@ -7,7 +7,7 @@ use crate::aws_error::AwsError;
 use crate::graph::Stack;
 use crate::stacks::StackError;
 
-/// Why a table or bucket could not be deployed.
+/// The reason why a table or bucket could not be deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A call failed.
@@ -16,21 +16,21 @@ pub enum DataError {
     /// An operation on the stack failed.
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// Nothing may be touched as things are.
+    /// Nothing may be changed in the state that was found.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The template is not one that a table or bucket can be adopted with.
+    /// A table or bucket cannot be adopted with the template.
     #[error("stacks/{stack}.yaml: {cause}")]
     Template {
         /// The stack.
         stack: &'static str,
-        /// What is wrong with it.
+        /// The fault of the template.
         cause: String,
     },
-    /// What was deployed is not what the template asks for.
+    /// The deployed table or bucket differs from the template.
     #[error("deployed, but {0}")]
     ReadBack(String),
-    /// The stack keeps going back to states it was brought out of.
+    /// The stack keeps returning to states that it was brought out of.
     #[error("the stack {stack} does not come to rest; look at its events and run again")]
     Restless {
         /// The stack.

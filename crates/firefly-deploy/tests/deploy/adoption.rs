@@ -1,4 +1,4 @@
-//! `data` of a table that exists without its stack.
+//! The command `data` for a table that exists without its stack.
 
 use serde_json::{Value, json};
 
@@ -14,14 +14,14 @@ async fn a_table_with_data_is_adopted_and_keeps_them() {
     cloud.state().tables.put(&old_devices(), None, false);
     cloud.set_lag(2);
     deploy(&cloud, "dynamodb-devices").await.unwrap();
-    // The stand-in applies nothing but the difference between two templates: had the import claimed what the table
-    // has not, it would be missing now.
+    // The stand-in applies only the difference between two templates: a setting that the import claimed without the
+    // table having it would be missing now.
     assert_devices_deployed(&cloud);
     assert!(cloud.state().tables.has_item(DEVICES, "uuid"));
     let lines = cloud.lines();
     assert!(lines.contains(&format!("{DEVICES_STACK}: IMPORT_COMPLETE")), "{lines:?}");
     assert_eq!(cloud.changes().iter().filter(|call| call.ends_with("ExecuteChangeSet")).count(), 3);
-    // Everything CloudFormation was handed, it was handed with the role.
+    // Every operation of CloudFormation has the role.
     assert!(cloud.state().roles.iter().all(Option::is_some));
 }
 
@@ -47,7 +47,7 @@ async fn what_the_table_has_already_is_not_set_again() {
     cloud.state().tables.put(&new_devices(), None, true);
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);
-    // The template's metadata is a difference even so: without one, the outputs would never be there.
+    // The template's metadata is a difference even so: without one, the outputs would never appear.
     assert_eq!(cloud.changes().iter().filter(|call| call.ends_with("ExecuteChangeSet")).count(), 2);
 }
 

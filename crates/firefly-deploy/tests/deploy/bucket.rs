@@ -1,4 +1,4 @@
-//! `data` of the bucket.
+//! The command `data` for the bucket.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{BACKUPS, BACKUPS_STACK, deploy, plan, stack, status, template};
 
 const NAME: &str = "s3-device-backups";
 
-/// The bucket as the earlier deployment made it: other settings, objects in it.
+/// Returns a bucket with other settings and with objects in it, as older deployments have made it.
 fn old_bucket() -> Bucket {
     let properties = json!({
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]},
@@ -78,7 +78,7 @@ async fn with_backups_is_adopted_and_keeps_them() {
     assert_deployed(&cloud, BACKUPS);
     assert_eq!(cloud.state().buckets[BACKUPS].objects, ["0f7a"]);
 
-    // Imported alone and by name only: what an import claims, no update would apply.
+    // The bucket is imported alone and by name only: no update would apply a setting that an import claims.
     let (kind, import) = cloud.state().templates[0].clone();
     assert_eq!(kind, "IMPORT");
     let (_, resources) = import.split_once("Resources:\n").unwrap();
@@ -99,7 +99,7 @@ async fn is_named_by_the_environment() {
     assert_deployed(&cloud, "firefly-mine");
     assert!(!cloud.state().buckets.contains_key(BACKUPS));
     cloud.state().calls.clear();
-    // Without the variable a new, empty bucket would take its place.
+    // Without the variable, a new, empty bucket would take its place.
     assert_refused(
         &cloud,
         &format!(

@@ -1,8 +1,8 @@
-//! A stand-in for AWS: CloudFormation's query protocol with the states of its documentation, tables in the embedded
-//! DynamoDB, a bucket's settings, log groups and the caller's identity, all behind one endpoint.
+//! A stand-in for AWS behind one endpoint.
 //!
-//! Each operation names the page of AWS's documentation that its answer is written from. Operations take effect at
-//! once; their states are shown in progress for [`Cloud::set_lag`] looks first.
+//! It has CloudFormation's query protocol with the documented states, tables in the embedded DynamoDB, a bucket's
+//! settings, log groups and the caller's identity. Each operation names the page of AWS's documentation from which its
+//! answer is written. Operations take effect at once; their states are shown in progress for [`Cloud::set_lag`] looks.
 
 mod account;
 mod bucket;
@@ -50,7 +50,7 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// An account with the stack bootstrap and nothing else.
+    /// Starts an account that has only the stack bootstrap.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -76,7 +76,7 @@ impl Cloud {
         self.state().lag = looks;
     }
 
-    /// The account, as a run of the program sees it: no time passes between two looks.
+    /// Connects to the account as a run of the program does, but without time between two looks.
     pub(crate) async fn account(&self) -> Account {
         self.account_of_run(1).await
     }
@@ -103,12 +103,12 @@ impl Cloud {
         Account::new(&config, options).await.unwrap()
     }
 
-    /// The lines of progress of every run.
+    /// Returns the lines of progress of every run.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.borrow().clone()
     }
 
-    /// The calls that change something.
+    /// Returns the calls that change something.
     pub(crate) fn changes(&self) -> Vec<String> {
         let reads = |call: &str| {
             let action = call.split_once(':').map_or(call, |(_, action)| action);
@@ -124,12 +124,12 @@ impl Cloud {
         state.made = 0;
     }
 
-    /// Calls made since [`Cloud::lose`].
+    /// Returns the number of calls since [`Cloud::lose`].
     pub(crate) fn made(&self) -> usize {
         self.state().made
     }
 
-    /// Returns when the answer was lost.
+    /// Waits until the answer is lost.
     pub(crate) async fn lost(&self) {
         self.lost.notified().await;
     }
@@ -173,7 +173,7 @@ async fn answer(Shared((state, lost)): Shared<Parts>, request: Request<Body>) ->
     response
 }
 
-/// CloudWatch Logs API Reference: DescribeLogGroups, DeleteLogGroup.
+/// Answers a call of CloudWatch Logs. API Reference: DescribeLogGroups, DeleteLogGroup.
 fn logs(state: &mut State, action: &str, body: &[u8]) -> Response<Body> {
     let json = "application/x-amz-json-1.1";
     if let Some((code, message)) = state.call(format!("logs:{action}")) {
@@ -202,7 +202,7 @@ fn logs(state: &mut State, action: &str, body: &[u8]) -> Response<Body> {
     }
 }
 
-/// AWS STS API Reference: GetCallerIdentity, Examples.
+/// Answers a call of STS. API Reference: GetCallerIdentity, Examples.
 fn identity(state: &mut State) -> Response<Body> {
     if let Some((code, message)) = state.call("sts:GetCallerIdentity".to_owned()) {
         return query::refusal(403, code, message);

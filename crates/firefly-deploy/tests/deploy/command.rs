@@ -19,7 +19,7 @@ async fn run(cloud: &Cloud, arguments: &[&str]) -> Output {
     run_with(cloud, arguments, &[]).await
 }
 
-/// A run with variables of its own.
+/// Runs the program with these variables.
 pub(crate) async fn run_with(cloud: &Cloud, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let credentials = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_REGION", REGION)];
     let mut command = program();
@@ -31,7 +31,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// Fails unless the program failed with a status and one line.
+/// Fails unless the program failed with this status and one line.
 pub(crate) fn assert_fails(output: &Output, status: i32, expected: &str) {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{stderr}");

@@ -1,4 +1,4 @@
-//! `delete` of stacks with and without data.
+//! The command `delete` for stacks with and without data.
 
 use firefly_deploy::DeleteError;
 use serde_json::json;
@@ -13,7 +13,7 @@ async fn delete(cloud: &Cloud, name: &str, keep_data: bool) -> Result<(), Delete
     firefly_deploy::delete(&cloud.account().await, stack(name), &no_environment(), keep_data).await
 }
 
-/// A cloud with the devices stack deployed around a table with data in it.
+/// Starts a cloud with the devices stack and its table, which has data.
 async fn with_devices(protected: bool) -> Cloud {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&new_devices(), None, true);
@@ -75,7 +75,7 @@ async fn of_an_unprotected_table_deletes_stack_and_table() {
     assert!(!cloud.state().tables.exists(DEVICES));
     let changes = cloud.changes();
     assert_eq!(changes, ["cloudformation:DeleteStack", "dynamodb:DeleteTable"]);
-    // Again, with nothing left.
+    // The second run finds nothing left.
     delete(&cloud, "dynamodb-devices", false).await.unwrap();
     assert_eq!(cloud.changes().len(), 2);
 }
@@ -185,7 +185,7 @@ async fn of_the_bucket_stack_leaves_the_bucket() {
     assert!(cloud.lines().contains(&format!("{BACKUPS_STACK}: the bucket {BACKUPS} stays as it is")));
     deploy(&cloud, "s3-device-backups").await.unwrap();
 
-    // An earlier stack that does not retain it would take an empty bucket along.
+    // An earlier stack that does not retain an empty bucket would delete it.
     let text = template("s3-device-backups").replace("    DeletionPolicy: Retain\n", "");
     cloud.state().stack(BACKUPS_STACK).unwrap().template = text;
     let error = delete(&cloud, "s3-device-backups", false).await.unwrap_err().to_string();
@@ -249,7 +249,7 @@ async fn that_cloudformation_refuses_or_fails_says_why() {
          (ValidationError)"
     );
 
-    // The table was protected after it was looked at.
+    // The table was protected after the program had looked at it.
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&new_devices(), None, false);
     let text = template("dynamodb-devices").replace("    DeletionPolicy: Retain\n", "");

@@ -1,4 +1,4 @@
-//! The table equals the stack documents and the templates.
+//! The table of stacks equals the stack documents and the templates.
 
 use firefly_deploy::graph::{self, Dependency, STACKS, delete_order, deploy_order};
 

@@ -1,4 +1,4 @@
-//! `params` of stacks whose needs are there, or are not.
+//! The command `params` for stacks whose needs are deployed, or are not.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ async fn params_with(cloud: &Cloud, name: &str, environment: &[(&str, &str)]) ->
     firefly_deploy::params(&cloud.account().await, stack(name), &environment).await
 }
 
-/// A cloud with everything a function needs.
+/// Starts a cloud with everything that a function needs.
 async fn ready() -> Cloud {
     let cloud = Cloud::start().await;
     {
@@ -151,7 +151,7 @@ async fn need_every_output_but_one_that_may_be_absent() {
     let error = params(&cloud, "func-api-devices-get").await.unwrap_err().to_string();
     assert_eq!(error, "the stack firefly-api-gateway has no output AuthorizerId: deploy api-gateway first");
 
-    // An import has none of them, and an empty one is none.
+    // An import has no outputs, and an empty output counts as absent.
     cloud.state().stack("firefly-shared-layer").unwrap().outputs.clear();
     let error = params(&cloud, "func-api-health-get").await.unwrap_err().to_string();
     assert_eq!(error, "the stack firefly-shared-layer has no output SharedLayerArn: deploy shared-layer first");

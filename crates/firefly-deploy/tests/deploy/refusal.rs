@@ -1,4 +1,4 @@
-//! What `data` refuses before it touches anything.
+//! The refusals of the command `data`, which come before the first change.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ async fn assert_table_refused(table: &Value, ttl: Option<&str>, expected: &str) 
     cloud.state().tables.put(table, ttl, false);
     let name = if table["TableName"] == KEYS { "dynamodb-registration-keys" } else { "dynamodb-devices" };
     assert_refused(&cloud, name, expected).await;
-    // Whatever the stack's state: the plan would come to the table.
+    // Every state of the stack leads to the table.
     if name == "dynamodb-devices" {
         cloud.state().put_stack(DEVICES_STACK, "ROLLBACK_COMPLETE", template(name), "DELETE_SKIPPED");
         assert_refused(&cloud, name, expected).await;
@@ -115,7 +115,7 @@ async fn a_table_that_is_not_active() {
         cloud.state().tables.states.insert(DEVICES.to_owned(), [state; 4].into());
         assert_refused(&cloud, "dynamodb-devices", &format!("it is {state}, not ACTIVE")).await;
     }
-    // One that is being changed is waited for, to the limit.
+    // A table that is being changed is waited for, up to the limit.
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, false);
     cloud.state().tables.states.insert(DEVICES.to_owned(), ["UPDATING"; 40].into());
@@ -170,7 +170,7 @@ async fn a_change_that_cloudformation_refuses_gives_its_reasons() {
     assert!(error.contains("EarlyValidation::ResourceExistenceCheck]."), "{error}");
     assert!(error.contains("DevicesTable: Resource of type 'AWS::DynamoDB::Table'"), "{error}");
     assert!(!error.contains('\n'), "{error}");
-    // The shell it left is mended by the next run.
+    // The next run mends the shell that is left.
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);
 }
@@ -229,7 +229,7 @@ async fn what_aws_refuses_is_one_line_that_says_what_to_do() {
         cloud.state().refuse.insert(call, refusal);
         let error = deploy(&cloud, "dynamodb-devices").await.unwrap_err().to_string();
         assert_eq!(error, expected);
-        // The next run, with what was wrong put right, mends what this one has left.
+        // The next run, with the fault corrected, mends the state that this one has left.
         cloud.state().refuse.clear();
         deploy(&cloud, "dynamodb-devices").await.unwrap();
         assert_devices_deployed(&cloud);

@@ -1,4 +1,4 @@
-//! `data` of a table whose stack is in order: create, update, nothing to do, and what is read back.
+//! The command `data` for a table whose stack is in order: creation, update, no change, and reading back.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::{
     no_environment, plan, stack, status, template,
 };
 
-/// The template of an earlier deployment: the same table with fewer settings.
+/// Returns the template of an earlier deployment: the same table with fewer settings.
 fn earlier_template() -> String {
     let text = template("dynamodb-devices");
     text.replace("      DeletionProtectionEnabled: true\n", "").replace("checkov", "earlier")
@@ -90,7 +90,7 @@ async fn waits_are_shown_and_have_a_limit() {
         "firefly-dynamodb-devices: change set was still busy after 0 minutes (CREATE_IN_PROGRESS): run again to go on \
          waiting, --wait-minutes for longer"
     );
-    // The next run goes on: what the first has left is never executed.
+    // The next run goes on. The change set that the first has left is never executed.
     cloud.set_lag(0);
     cloud.state().change_sets[0].then = ["CREATE_COMPLETE".to_owned()].into();
     deploy(&cloud, "dynamodb-devices").await.unwrap();

@@ -1,4 +1,4 @@
-//! The account that the stand-in is.
+//! The account of the stand-in.
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "eu-central-1";

@@ -9,7 +9,7 @@ use super::account::{ACCOUNT, REGION};
 pub(crate) struct Bucket {
     pub(crate) owner: String,
     pub(crate) region: String,
-    /// As the properties of `AWS::S3::Bucket`.
+    /// The properties of `AWS::S3::Bucket`.
     pub(crate) properties: Value,
     pub(crate) policy: Option<String>,
     pub(crate) objects: Vec<String>,

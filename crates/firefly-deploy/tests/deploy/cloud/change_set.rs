@@ -12,15 +12,15 @@ pub(crate) struct ChangeSet {
     pub(crate) stack_id: String,
     pub(crate) kind: String,
     pub(crate) status: String,
-    /// The states it goes through from here, one a look.
+    /// The next states, one for each look.
     pub(crate) then: VecDeque<String>,
     pub(crate) reason: String,
     pub(crate) execution: String,
     pub(crate) template: String,
     pub(crate) parameters: Parameters,
-    /// Logical id, action and replacement of each change.
+    /// The logical id, action and replacement of each change.
     pub(super) changes: Vec<(String, &'static str, &'static str)>,
-    /// What validation found wrong with it.
+    /// The message of its failed validation.
     pub(super) validation: Option<&'static str>,
 }
 

@@ -10,8 +10,9 @@ use super::resources;
 use super::stack::Stack;
 use super::state::State;
 
-/// API Reference, CreateChangeSet: types CREATE, UPDATE and IMPORT; a CREATE or IMPORT for a name that has no stack
-/// makes one that is REVIEW_IN_PROGRESS.
+/// Answers CreateChangeSet of the types CREATE, UPDATE and IMPORT.
+///
+/// API Reference: a CREATE or IMPORT for a name without a stack makes one that is REVIEW_IN_PROGRESS.
 pub(crate) fn create(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let (name, change_set, kind) =
         (&parameters["StackName"], &parameters["ChangeSetName"], parameters["ChangeSetType"].as_str());
@@ -65,7 +66,7 @@ pub(crate) fn create(state: &mut State, parameters: &Parameters) -> Result<Strin
     Ok(format!("<Id>{}</Id><StackId>{}</StackId>", made.id, made.stack_id))
 }
 
-/// User Guide, stack status codes: the states in which a change set of this type can be made.
+/// Returns whether a change set of this type can be made. User Guide: stack status codes.
 fn takes_change_set(stack: &Stack, kind: &str) -> bool {
     match kind {
         "UPDATE" => matches!(
@@ -80,7 +81,7 @@ fn takes_change_set(stack: &Stack, kind: &str) -> bool {
     }
 }
 
-/// The names that are imported, by logical id.
+/// Returns the names that are imported, by logical id.
 fn import_names(parameters: &Parameters) -> BTreeMap<String, String> {
     let names = (1..).map_while(|number| {
         let at = |part: &str| parameters.get(&format!("ResourcesToImport.member.{number}.{part}")).cloned();
@@ -89,7 +90,7 @@ fn import_names(parameters: &Parameters) -> BTreeMap<String, String> {
     names.collect()
 }
 
-/// User Guide, "Import AWS resources into a CloudFormation stack": considerations.
+/// Refuses an import that CloudFormation refuses. User Guide: "Import AWS resources into a CloudFormation stack".
 fn check_import(
     document: &Document,
     declared: &BTreeMap<String, Declared>,
@@ -109,7 +110,7 @@ fn check_import(
     Ok(())
 }
 
-/// What differs between two templates. A DeletionPolicy alone is no difference.
+/// Returns the differences between two templates. A DeletionPolicy alone is not a difference.
 fn changes(
     old: &BTreeMap<String, Declared>,
     new: &BTreeMap<String, Declared>,
@@ -128,7 +129,7 @@ fn changes(
     changes.collect()
 }
 
-/// API Reference, DescribeChangeSet.
+/// Answers DescribeChangeSet, by the API Reference.
 pub(crate) fn describe(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let shown = state.change_set(&parameters["ChangeSetName"])?.look();
     let changes = members(&shown.changes, |(id, action, replacement)| {
@@ -153,7 +154,7 @@ pub(crate) fn describe(state: &mut State, parameters: &Parameters) -> Result<Str
     ))
 }
 
-/// API Reference, ListChangeSets.
+/// Answers ListChangeSets, by the API Reference.
 pub(crate) fn list(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let (stack, status) = {
         let stack = state.existing(&parameters["StackName"])?;
@@ -177,7 +178,9 @@ pub(crate) fn list(state: &mut State, parameters: &Parameters) -> Result<String,
     Ok(format!("<Summaries>{summaries}</Summaries>"))
 }
 
-/// API Reference, DescribeEvents, and User Guide, "Validate stack deployments": failed validations of a change set.
+/// Answers DescribeEvents with the failed validations of a change set.
+///
+/// Sources: API Reference, and User Guide, "Validate stack deployments".
 pub(crate) fn describe_events(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     assert_eq!(parameters.get("Filters.FailedEvents").map(String::as_str), Some("true"));
     let change_set = state.change_set(&parameters["ChangeSetName"])?;
@@ -194,7 +197,7 @@ pub(crate) fn describe_events(state: &mut State, parameters: &Parameters) -> Res
     Ok(format!("<OperationEvents>{events}</OperationEvents>"))
 }
 
-/// API Reference, DeleteChangeSet: InvalidChangeSetStatus while it is being made or executed.
+/// Answers DeleteChangeSet. API Reference: InvalidChangeSetStatus while it is being made or executed.
 pub(crate) fn delete(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let change_set = state.change_set(&parameters["ChangeSetName"])?;
     if !matches!(change_set.status.as_str(), "CREATE_COMPLETE" | "FAILED" | "DELETE_FAILED") {
@@ -206,8 +209,10 @@ pub(crate) fn delete(state: &mut State, parameters: &Parameters) -> Result<Strin
     Ok(String::new())
 }
 
-/// API Reference, ExecuteChangeSet: "When you execute a change set, CloudFormation deletes all other change sets
-/// associated with the stack because they aren't valid for the updated stack."
+/// Answers ExecuteChangeSet.
+///
+/// API Reference: "When you execute a change set, CloudFormation deletes all other change sets associated with the stack
+/// because they aren't valid for the updated stack."
 pub(crate) fn execute(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let change_set = state.change_set(&parameters["ChangeSetName"])?.clone();
     if change_set.execution != "AVAILABLE" || change_set.status != "CREATE_COMPLETE" {
@@ -250,7 +255,7 @@ pub(crate) fn execute(state: &mut State, parameters: &Parameters) -> Result<Stri
         }
     };
     stack.go(lag, &busy, &last);
-    // The event `go` notes stands before those of the resources already.
+    // `go` has noted the state in progress a second time: the event of the last state takes its place.
     stack.events.pop();
     stack.event(&last, "");
     *state.existing(&change_set.stack_id)? = stack;

@@ -1,4 +1,4 @@
-//! Templates as CloudFormation resolves them.
+//! Templates with CloudFormation's functions resolved.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ pub(crate) struct Declared {
     pub(crate) kind: String,
     pub(crate) properties: Value,
     pub(crate) metadata: Value,
-    /// Its DeletionPolicy.
+    /// The resource's DeletionPolicy.
     pub(crate) policy: Option<String>,
 }
 
 impl Declared {
-    /// The name it will have.
+    /// Returns the name that the resource will have.
     pub(crate) fn physical_id(&self, stack: &str, logical_id: &str) -> String {
         let name = ["TableName", "BucketName", "Bucket", "LogGroupName"]
             .iter()

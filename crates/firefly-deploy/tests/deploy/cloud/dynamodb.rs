@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::http::response;
 use super::state::State;
 
-/// A call of the program. Amazon DynamoDB API Reference: DescribeContinuousBackups; the rest is the engine's.
+/// Answers a call of the program.
+///
+/// DescribeContinuousBackups is written from the Amazon DynamoDB API Reference; the engine answers the other calls.
 pub(crate) fn answer(state: &mut State, action: &str, body: &[u8]) -> Response<Body> {
     let kind = "application/x-amz-json-1.0";
     if let Some((code, message)) = state.call(format!("dynamodb:{action}")) {

@@ -1,11 +1,11 @@
-//! Requests as the services see them, and their responses.
+//! Requests to the services, and their responses.
 
 use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::Response;
 
-/// A request as the services see it.
+/// A request to a service.
 pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,

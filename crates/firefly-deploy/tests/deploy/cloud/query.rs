@@ -9,10 +9,10 @@ use super::http::{escape, response};
 
 pub(crate) type Parameters = BTreeMap<String, String>;
 
-/// Code and message of a refusal.
+/// The code and message of a refusal.
 pub(crate) type Refusal = (&'static str, String);
 
-/// API Reference, Common Error Types; the shape is the query protocol's.
+/// Returns a refusal in the query protocol's form. API Reference: Common Error Types.
 pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Response<Body> {
     let body = format!(
         "<ErrorResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><Error><Type>Sender</Type>\
@@ -27,7 +27,7 @@ pub(crate) fn members<T>(items: impl IntoIterator<Item = T>, member: impl Fn(T) 
     items.into_iter().map(|item| format!("<member>{}</member>", member(item))).collect()
 }
 
-/// A list of the query protocol: `Name.member.1.Key`.
+/// Reads a list of the query protocol: `Name.member.1.Key`.
 pub(crate) fn list(parameters: &Parameters, name: &str, key: &str, value: &str) -> Parameters {
     let entries = (1..).map_while(|number| {
         let at = |part: &str| parameters.get(&format!("{name}.member.{number}.{part}")).cloned();

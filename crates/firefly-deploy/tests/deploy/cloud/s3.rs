@@ -10,9 +10,10 @@ use super::http::{Call, escape, response};
 use super::query::Parameters;
 use super::state::State;
 
-/// A call of the program. Amazon S3 API Reference, Bucket operations: HeadBucket, GetBucketEncryption,
-/// GetBucketOwnershipControls, GetPublicAccessBlock, GetBucketVersioning, GetBucketLifecycleConfiguration,
-/// GetBucketPolicy; and "Error responses" for what is not there.
+/// Answers a call of the program.
+///
+/// Amazon S3 API Reference, Bucket operations: HeadBucket, GetBucketEncryption, GetBucketOwnershipControls,
+/// GetPublicAccessBlock, GetBucketVersioning, GetBucketLifecycleConfiguration, GetBucketPolicy; and "Error responses".
 pub(crate) fn answer(state: &mut State, call: &Call) -> Response<Body> {
     let name = call.path.trim_matches('/');
     let action = action(&call.method, &call.query);
@@ -47,7 +48,7 @@ fn get_setting(bucket: &Bucket, action: &str) -> Response<Body> {
     let at = |property: &str| Some(&bucket.properties[property]).filter(|value| !value.is_null());
     match action {
         "GetBucketEncryption" => {
-            // Since 2023 every bucket is encrypted, with S3's own keys unless told otherwise.
+            // Since 2023 every bucket is encrypted, with S3's own keys by default.
             let set = at("BucketEncryption").and_then(|rules| {
                 rules["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]["SSEAlgorithm"].as_str()
             });

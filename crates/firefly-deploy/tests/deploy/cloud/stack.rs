@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::account::{ACCOUNT, REGION};
 
-/// A stack, also one that is deleted.
+/// A stack. It may be deleted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stack {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) status: String,
-    /// The states it goes through from here, one a look.
+    /// The next states, one for each look.
     pub(crate) then: VecDeque<String>,
     pub(crate) template: String,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) resources: Vec<Resource>,
-    /// Oldest first.
+    /// The events, oldest first.
     pub(crate) events: Vec<Event>,
     pub(crate) protected: bool,
 }
@@ -69,7 +69,7 @@ impl Stack {
         self.resources.push(Resource { logical_id, physical_id, kind: kind.to_owned(), status: status.to_owned() });
     }
 
-    /// Sets the states it goes through: in progress for some looks, then the last.
+    /// Sets the next states: in progress for some looks, then the last.
     pub(crate) fn go(&mut self, lag: usize, busy: &str, last: &str) {
         self.event(busy, "User Initiated");
         self.status = busy.to_owned();
@@ -80,7 +80,7 @@ impl Stack {
         }
     }
 
-    /// Is looked at: what is shown now, and the next state after it.
+    /// Returns the stack as it is shown now, and goes to the next state.
     pub(crate) fn look(&mut self) -> Self {
         let shown = self.clone();
         if let Some(next) = self.then.pop_front() {

@@ -12,8 +12,9 @@ use super::resources;
 use super::stack::{Resource, Stack};
 use super::state::State;
 
-/// API Reference, DescribeStacks: "If the stack doesn't exist, a ValidationError is returned." A deleted stack is
-/// found by its ARN for 90 days.
+/// Answers DescribeStacks. API Reference: "If the stack doesn't exist, a ValidationError is returned."
+///
+/// A deleted stack is found by its ARN for 90 days.
 pub(super) fn describe_stacks(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let name = &parameters["StackName"];
     let missing = || ("ValidationError", format!("Stack with id {name} does not exist"));
@@ -40,7 +41,7 @@ fn resource(resource: &Resource) -> String {
     )
 }
 
-/// API Reference, ListStackResources.
+/// Answers ListStackResources, by the API Reference.
 pub(super) fn list_stack_resources(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let stack = state.existing(&parameters["StackName"])?;
     let at = "<LastUpdatedTimestamp>2026-11-20T08:00:00Z</LastUpdatedTimestamp>";
@@ -48,8 +49,10 @@ pub(super) fn list_stack_resources(state: &mut State, parameters: &Parameters) -
     Ok(format!("<StackResourceSummaries>{summaries}</StackResourceSummaries>"))
 }
 
-/// API Reference, DescribeStackResources: with a physical id, every resource of the stack it belongs to; "for deleted
-/// stacks, DescribeStackResources returns resource information for up to 90 days".
+/// Answers DescribeStackResources.
+///
+/// API Reference: a physical id gives every resource of the stack that it belongs to; "for deleted stacks,
+/// DescribeStackResources returns resource information for up to 90 days".
 pub(super) fn describe_stack_resources(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let id = &parameters["PhysicalResourceId"];
     let holds = |stack: &&Stack| stack.resources.iter().any(|resource| resource.physical_id == *id);
@@ -63,7 +66,7 @@ pub(super) fn describe_stack_resources(state: &mut State, parameters: &Parameter
     Ok(format!("<StackResources>{described}</StackResources>"))
 }
 
-/// API Reference, DescribeStackEvents: "in reverse chronological order".
+/// Answers DescribeStackEvents. API Reference: "in reverse chronological order".
 pub(super) fn describe_stack_events(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let stack = state.existing(&parameters["StackName"])?;
     let events = members(stack.events.iter().rev().enumerate(), |(number, event)| {
@@ -78,13 +81,13 @@ pub(super) fn describe_stack_events(state: &mut State, parameters: &Parameters) 
     Ok(format!("<StackEvents>{events}</StackEvents>"))
 }
 
-/// API Reference, GetTemplate.
+/// Answers GetTemplate, by the API Reference.
 pub(super) fn get_template(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     let stack = state.existing(&parameters["StackName"])?;
     Ok(format!("<TemplateBody>{}</TemplateBody>", escape(&stack.template)))
 }
 
-/// API Reference, ContinueUpdateRollback: "for a stack that's in the UPDATE_ROLLBACK_FAILED state".
+/// Answers ContinueUpdateRollback. API Reference: "for a stack that's in the UPDATE_ROLLBACK_FAILED state".
 pub(super) fn continue_update_rollback(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     assert!(!parameters.keys().any(|name| name.starts_with("ResourcesToSkip")), "no resource is skipped");
     state.roles.push(parameters.get("RoleARN").cloned());
@@ -105,14 +108,15 @@ pub(super) fn continue_update_rollback(state: &mut State, parameters: &Parameter
     Ok(String::new())
 }
 
-/// API Reference, DeleteStack; RetainResources is "for stacks in the DELETE_FAILED state". User Guide, "DeletionPolicy
-/// attribute": what is retained is skipped, and the stack reaches DELETE_COMPLETE.
+/// Answers DeleteStack. API Reference: RetainResources is "for stacks in the DELETE_FAILED state".
+///
+/// User Guide, "DeletionPolicy attribute": a retained resource is skipped, and the stack reaches DELETE_COMPLETE.
 pub(super) fn delete_stack(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
     state.roles.push(parameters.get("RoleARN").cloned());
     let lag = state.lag;
     let retain: Vec<String> =
         (1..).map_while(|number| parameters.get(&format!("RetainResources.member.{number}")).cloned()).collect();
-    // Deleting what is not there, or is deleted already, is no error.
+    // The deletion of an absent or deleted stack is not an error.
     let Some(stack) = state.stack(&parameters["StackName"]).map(|stack| stack.clone()) else {
         return Ok(String::new());
     };
@@ -136,7 +140,7 @@ pub(super) fn delete_stack(state: &mut State, parameters: &Parameters) -> Result
     };
     stack.event("DELETE_IN_PROGRESS", "User Initiated");
     let mut outcome = "DELETE_COMPLETE";
-    // What refers to others goes before them; what could not be deleted is tried again.
+    // A resource is deleted before those that it refers to. One that could not be deleted is tried again.
     let gone = |one: &Resource| matches!(one.status.as_str(), "DELETE_COMPLETE" | "DELETE_SKIPPED");
     for one in stack.resources.clone().into_iter().rev().filter(|one| !gone(one)) {
         let policy = declared.get(&one.logical_id).and_then(|declared| declared.policy.as_deref());

@@ -11,7 +11,7 @@ use super::query::Refusal;
 use super::stack::Stack;
 use super::table::Tables;
 
-/// What the stand-in knows.
+/// The stand-in's stacks, tables, buckets and log groups, its faults to come, and the calls so far.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) stacks: Vec<Stack>,
@@ -19,21 +19,21 @@ pub(crate) struct State {
     pub(crate) tables: Tables,
     pub(crate) buckets: BTreeMap<String, Bucket>,
     pub(crate) log_groups: BTreeSet<String>,
-    /// Every call, such as `cloudformation:DescribeStacks`.
+    /// The calls so far, such as `cloudformation:DescribeStacks`.
     pub(crate) calls: Vec<String>,
-    /// Looks for which an operation is shown in progress.
+    /// The number of looks for which an operation is shown in progress.
     pub(crate) lag: usize,
-    /// Code and message with which every call of a name is refused.
+    /// The code and message with which every call of a name is refused.
     pub(crate) refuse: BTreeMap<&'static str, (&'static str, &'static str)>,
-    /// Reason with which the next change set fails, and what validation says of it.
+    /// The reason with which the next change set fails, and the message of its validation.
     pub(crate) refuse_change: Option<(&'static str, &'static str)>,
-    /// Reason with which the next execution fails.
+    /// The reason with which the next execution fails.
     pub(crate) fail_execution: Option<&'static str>,
-    /// Reason with which every rollback that is continued fails.
+    /// The reason with which every continued rollback fails.
     pub(crate) fail_rollback: Option<&'static str>,
-    /// Type and template of every change set, in order.
+    /// The type and template of every change set, in order.
     pub(crate) templates: Vec<(String, String)>,
-    /// The roles CloudFormation was given, in order.
+    /// The roles that CloudFormation was given, in order.
     pub(crate) roles: Vec<Option<String>>,
     /// The call whose answer is lost, counted from one.
     pub(super) cut: Option<usize>,
@@ -46,8 +46,10 @@ static DEPLOY_ROLE: LazyLock<&str> = LazyLock::new(|| {
     role.split_once("\n  CloudFormationRole:\n").unwrap().0
 });
 
-/// The IAM action of a call. Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3":
-/// some of S3's calls have actions of other names.
+/// Returns the IAM action of a call.
+///
+/// Some of S3's calls have actions of other names: Service Authorization Reference, "Actions, resources, and condition
+/// keys for Amazon S3".
 fn action(call: &str) -> &str {
     match call {
         "s3:HeadBucket" => "s3:ListBucket",
@@ -59,9 +61,9 @@ fn action(call: &str) -> &str {
 }
 
 impl State {
-    /// Notes a call, and answers it if it is one of those that are refused.
+    /// Notes a call. Returns a refusal if calls of this name are refused.
     ///
-    /// Every call is one that the deploy role of the stack bootstrap may make.
+    /// The deploy role of the stack bootstrap must allow every call.
     pub(crate) fn call(&mut self, name: String) -> Option<(&'static str, &'static str)> {
         let action = action(&name);
         let granted = [format!("- {action}\n"), format!("Action: {action}\n")];
@@ -72,13 +74,14 @@ impl State {
         refused
     }
 
-    /// A stack that exists, by name, or any by ARN.
+    /// Finds an existing stack by name, or any stack by ARN.
     pub(crate) fn stack(&mut self, name: &str) -> Option<&mut Stack> {
         self.stacks.iter_mut().find(|stack| stack.id == name || (stack.name == name && !stack.is_deleted()))
     }
 
-    /// Puts a stack with a template there, as an earlier run would have left it; its resources are those the template
-    /// declares, each in `resources`' state.
+    /// Adds a stack with a template, as an earlier run would have left it.
+    ///
+    /// It has the resources that the template declares, each in the state `resources`.
     pub(crate) fn put_stack(&mut self, name: &str, status: &str, template: &str, resources: &str) -> &mut Stack {
         self.put_stack_with(name, status, template, resources, BTreeMap::new())
     }
@@ -108,18 +111,18 @@ impl State {
         self.stacks.last_mut().unwrap()
     }
 
-    /// Puts a stack of these outputs there.
+    /// Adds a stack with these outputs.
     pub(crate) fn put_outputs(&mut self, name: &str, status: &str, outputs: &[(&str, &str)]) {
         let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.put_stack(name, status, "", "").outputs = outputs;
     }
 
-    /// A stack that exists, or CloudFormation's refusal.
+    /// Finds an existing stack, or returns CloudFormation's refusal.
     pub(super) fn existing(&mut self, name: &str) -> Result<&mut Stack, Refusal> {
         self.stack(name).ok_or_else(|| ("ValidationError", format!("Stack [{name}] does not exist")))
     }
 
-    /// Puts a change set there, as somebody has left it.
+    /// Adds a change set, as somebody has left it.
     pub(crate) fn put_change_set(&mut self, stack: &str, name: &str, status: &str) -> &mut ChangeSet {
         let stack_id = self.stack(stack).unwrap().id.clone();
         let id =

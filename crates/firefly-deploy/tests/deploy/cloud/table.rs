@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 /// The tables.
 pub(crate) struct Tables {
     engine: Database,
-    /// Tables with point-in-time recovery.
+    /// The tables with point-in-time recovery.
     pub(crate) recovery: BTreeSet<String>,
-    /// States shown instead of the engine's, one a look.
+    /// The states that are shown instead of the engine's, one for each look.
     pub(crate) states: BTreeMap<String, VecDeque<&'static str>>,
-    /// States shown of every index, one a look.
+    /// The states that are shown of every index, one for each look.
     pub(crate) index_states: VecDeque<&'static str>,
-    /// Tables whose time to live was changed: a second change within an hour is refused.
+    /// The tables whose time to live was changed. A second change within an hour is refused.
     pub(crate) ttl_changed: BTreeSet<String>,
 }
 
@@ -32,7 +32,7 @@ impl Default for Tables {
 }
 
 impl Tables {
-    /// One call of the engine.
+    /// Calls the engine.
     pub(crate) fn call(&self, action: &str, request: Value) -> Result<Value, DynoxideError> {
         macro_rules! call {
             ($method:ident) => {
@@ -56,7 +56,7 @@ impl Tables {
         self.call("DescribeTable", json!({"TableName": name})).is_ok()
     }
 
-    /// Makes a table as somebody else would, with an item in it.
+    /// Makes a table with an item, as somebody else would.
     pub(crate) fn put(&mut self, request: &Value, ttl: Option<&str>, recovery: bool) {
         let name = request["TableName"].as_str().unwrap().to_owned();
         self.call("CreateTable", request.clone()).unwrap();
@@ -73,13 +73,13 @@ impl Tables {
             .unwrap();
     }
 
-    /// Whether the item that [`Tables::put`] put is still there.
+    /// Returns whether the table still has the item of [`Tables::put`].
     pub(crate) fn has_item(&self, name: &str, key: &str) -> bool {
         let item = self.call("GetItem", json!({"TableName": name, "Key": {key: {"S": "kept"}}}));
         item.is_ok_and(|answer| answer["Item"]["data"]["S"] == "precious")
     }
 
-    /// What matters of a table.
+    /// Returns the settings of a table that the tests compare.
     pub(crate) fn summary(&self, name: &str) -> Option<Value> {
         let table = self.call("DescribeTable", json!({"TableName": name})).ok()?;
         let ttl = self.call("DescribeTimeToLive", json!({"TableName": name})).unwrap();
