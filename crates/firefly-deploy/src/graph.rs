@@ -161,7 +161,7 @@ mod tests {
     use super::{STACKS, Stack, delete_order, deploy_order};
 
     #[test]
-    fn needs_name_stacks_that_stand_before() {
+    fn needs_name_earlier_stacks() {
         for (position, stack) in STACKS.iter().enumerate() {
             for need in stack.needs {
                 assert!(
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_is_found_by_its_own_name_alone() {
+    fn a_stack_is_found_only_by_its_own_name() {
         assert_eq!(Stack::named("cognito").map(Stack::stack_name).as_deref(), Some("firefly-cognito"));
         assert!(Stack::named("firefly-cognito").is_none());
         assert!(Stack::named("bootstrap").is_none());

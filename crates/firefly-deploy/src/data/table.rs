@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_nobody_compares_is_not_adopted() {
+    fn a_property_that_is_not_compared_is_not_adopted() {
         assert!(serde_yaml_ng::from_str::<TableProperties>("{TableName: t, TableClass: STANDARD}").is_err());
     }
 }

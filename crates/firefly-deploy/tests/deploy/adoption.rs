@@ -36,7 +36,7 @@ async fn time_to_live_is_turned_on_once() {
 }
 
 #[tokio::test]
-async fn what_the_table_has_already_is_not_set_again() {
+async fn a_setting_that_the_table_has_is_not_set_again() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_keys(), Some("ttl"), true);
     deploy(&cloud, "dynamodb-registration-keys").await.unwrap();
@@ -118,7 +118,7 @@ async fn a_stack_that_was_deleted_does_not_own_the_table_it_left() {
 }
 
 #[tokio::test]
-async fn the_import_claims_what_the_table_has_and_nothing_else() {
+async fn the_import_claims_only_the_table_s_own_settings() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, true);
     deploy(&cloud, "dynamodb-devices").await.unwrap();

@@ -99,7 +99,7 @@ async fn a_foreign_change_set_is_left_alone() {
 }
 
 #[tokio::test]
-async fn any_operation_in_progress_is_waited_for() {
+async fn every_operation_in_progress_is_waited_for() {
     let ends = [
         ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
         ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
@@ -183,7 +183,7 @@ async fn a_failed_creation_is_deleted_and_its_table_adopted() {
 }
 
 #[tokio::test]
-async fn a_stack_that_would_take_the_table_with_it_is_not_deleted() {
+async fn a_stack_that_would_delete_the_table_is_not_deleted() {
     for (status, resources) in [
         ("ROLLBACK_FAILED", "CREATE_COMPLETE"),
         ("CREATE_FAILED", "CREATE_COMPLETE"),

@@ -31,7 +31,7 @@ async fn assert_table_refused(table: &Value, ttl: Option<&str>, expected: &str) 
 }
 
 #[tokio::test]
-async fn other_keys() {
+async fn a_table_with_other_keys_is_refused() {
     let mut table = old_devices();
     table["AttributeDefinitions"][0]["AttributeName"] = json!("id");
     table["KeySchema"][0]["AttributeName"] = json!("id");
@@ -52,7 +52,7 @@ async fn other_keys() {
 }
 
 #[tokio::test]
-async fn other_key_types() {
+async fn a_table_with_other_key_types_is_refused() {
     let mut table = old_devices();
     table["AttributeDefinitions"][0]["AttributeType"] = json!("B");
     let cloud = Cloud::start().await;
@@ -61,7 +61,7 @@ async fn other_key_types() {
 }
 
 #[tokio::test]
-async fn other_local_indexes() {
+async fn a_table_with_other_local_indexes_is_refused() {
     let mut table = old_devices();
     for (name, kind) in [("at", "N"), ("by", "S")] {
         table["AttributeDefinitions"]
@@ -82,7 +82,7 @@ async fn other_local_indexes() {
 }
 
 #[tokio::test]
-async fn an_index_of_the_same_name_with_other_keys_or_projection() {
+async fn an_index_of_the_same_name_with_other_keys_or_projection_is_refused() {
     let mut table = new_devices();
     table["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] = json!("KEYS_ONLY");
     assert_table_refused(
@@ -100,7 +100,7 @@ async fn an_index_of_the_same_name_with_other_keys_or_projection() {
 }
 
 #[tokio::test]
-async fn time_to_live_on_another_attribute() {
+async fn time_to_live_on_another_attribute_is_refused() {
     assert_table_refused(&old_keys(), Some("expires"), "its time to live is the attribute expires, the template's ttl")
         .await;
     assert_table_refused(&old_devices(), Some("ttl"), "its time to live is the attribute ttl, the template has none")
@@ -108,7 +108,7 @@ async fn time_to_live_on_another_attribute() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_active() {
+async fn a_table_in_an_unusable_state_is_refused() {
     for state in ["ARCHIVED", "ARCHIVING", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"] {
         let cloud = Cloud::start().await;
         cloud.state().tables.put(&old_devices(), None, false);
@@ -125,7 +125,7 @@ async fn a_table_that_is_not_active() {
 }
 
 #[tokio::test]
-async fn a_table_of_another_stack() {
+async fn a_table_of_another_stack_is_refused() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, false);
     cloud.state().put_stack(
@@ -152,7 +152,7 @@ async fn a_table_of_another_stack() {
 }
 
 #[tokio::test]
-async fn a_state_nobody_knows() {
+async fn an_unknown_state_of_the_stack_is_refused() {
     let cloud = Cloud::start().await;
     cloud.state().put_stack(DEVICES_STACK, "PONDERING", "", "");
     assert_refused(&cloud, "dynamodb-devices", "is PONDERING, which firefly-deploy does not know").await;
@@ -176,7 +176,7 @@ async fn a_change_that_cloudformation_refuses_gives_its_reasons() {
 }
 
 #[tokio::test]
-async fn a_change_refused_without_validation_gives_its_reason_even_so() {
+async fn a_change_refused_without_validation_gives_its_status_reason() {
     let cloud = Cloud::start().await;
     cloud.state().refuse_change = Some(("Template error", ""));
     cloud.state().refuse.insert("cloudformation:DescribeEvents", ("AccessDenied", "not authorized"));
@@ -198,7 +198,7 @@ async fn a_change_that_would_replace_the_table_is_not_made() {
 }
 
 #[tokio::test]
-async fn what_aws_refuses_is_one_line_that_says_what_to_do() {
+async fn a_refusal_of_aws_is_one_line_with_advice() {
     let cases = [
         (
             "cloudformation:DescribeStackResources",

@@ -15,7 +15,7 @@ fn earlier_template() -> String {
 }
 
 #[tokio::test]
-async fn creates_what_does_not_exist() {
+async fn an_absent_table_is_created() {
     let cloud = Cloud::start().await;
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);
@@ -40,7 +40,7 @@ async fn an_empty_change_set_is_success() {
 }
 
 #[tokio::test]
-async fn updates_an_existing_stack() {
+async fn an_existing_stack_is_updated() {
     let cloud = Cloud::start().await;
     let mut table = new_devices();
     table["DeletionProtectionEnabled"] = json!(false);
