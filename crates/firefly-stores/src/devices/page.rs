@@ -55,7 +55,7 @@ const MEMBERS: [&str; 14] = [
 pub struct DevicePage {
     /// The devices, oldest registration first.
     devices: Vec<Box<RawValue>>,
-    /// Where the next answer continues; absent when the scan has ended.
+    /// The position at which the next answer continues; absent when the scan has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
