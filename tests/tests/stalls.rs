@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firefly_local::kit::Deadlines;
+use emulator_kit::Deadlines;
 use firefly_testkit::TestCloud;
 use firefly_testkit::faults::{Call, Fault, Faults};
 use futures::future::join_all;

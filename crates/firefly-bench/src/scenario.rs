@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use emulator_kit::Credentials;
 use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH, MAX_LENGTH};
 use firefly_core::etag::ETag;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, etag, random_nonce};
-use firefly_local::kit::Credentials;
 use firefly_testkit::new_device;
 use firefly_testkit::runtime_api::{Event, parse_payload, template};
 
@@ -132,8 +132,8 @@ impl Stage {
     }
 
     /// Checks that a reply is the answer of the route.
-    pub(crate) fn check(&self, payload: &[u8]) -> Result<(), BenchError> {
-        let answer = parse_payload(&String::from_utf8_lossy(payload));
+    pub(crate) fn check(&self, payload: &str) -> Result<(), BenchError> {
+        let answer = parse_payload(payload);
         if answer.status == self.scenario.status {
             return Ok(());
         }

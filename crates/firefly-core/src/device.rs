@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_uuid_is_refused() {
+    fn text_that_is_not_a_uuid_is_refused() {
         for text in [
             "",
             "2d411e72c8063038573bbb16a4a19bcf",

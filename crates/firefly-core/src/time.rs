@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_calendar_has_is_refused() {
+    fn a_date_outside_the_calendar_is_refused() {
         for text in [
             "1969-12-31T23:59:59Z",
             "0000-01-01T00:00:00Z",
@@ -175,7 +175,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_is_written_the_same(text in "[0-9]{3,5}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z") {
+        fn a_text_that_parses_is_written_unchanged(text in "[0-9]{3,5}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z") {
             if let Ok(seconds) = text.parse::<UnixSeconds>() {
                 prop_assert_eq!(seconds.to_string(), text);
             }

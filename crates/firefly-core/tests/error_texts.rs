@@ -11,8 +11,9 @@ use firefly_core::{
     time::{TimestampError, UnixSeconds},
 };
 
-/// Asserts the text of an example of every variant. A variant without an example does not compile: the patterns of
-/// the `match` are the examples' variants.
+/// Asserts the text of an example of every variant.
+///
+/// A variant without an example does not compile, because the patterns of the `match` are the examples' variants.
 macro_rules! assert_texts {
     ($enum:ident { $($variant:ident $(($inner:expr))? $({ $($field:ident: $value:expr),+ })? => $text:literal,)+ }) => {
         let text = |error: $enum| match error {

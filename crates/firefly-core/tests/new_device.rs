@@ -1,4 +1,4 @@
-//! The body that registers a device: the firmware's own, and everything that is wrong with another.
+//! The body that registers a device: the firmware's own, and the faults of others.
 
 use firefly_core::{
     device::{DeviceIdError, ProductHexError, PublicKeyError},
@@ -20,7 +20,7 @@ const REQUIRED: [&str; 8] = [
 const TEXTS: [&str; 4] = ["product_id", "device_class", "registering_application", "registering_version"];
 const OPTIONAL: [&str; 2] = ["network", "partitions"];
 
-/// A body as the firmware sends it.
+/// Returns a body as the firmware sends it.
 fn body() -> Value {
     json!({
         "uuid": "2D411E72-C806-3038-573B-BB16A4A19BCF",
@@ -51,7 +51,7 @@ fn parse(body: &Value) -> Result<NewDevice, NewDeviceError> {
     NewDevice::parse(body.to_string().as_bytes())
 }
 
-/// What comes of the body with `field` set to `value`.
+/// Parses the body with `field` set to `value`.
 fn with(field: &str, value: Value) -> Result<NewDevice, NewDeviceError> {
     let mut body = body();
     body[field] = value;
@@ -62,7 +62,7 @@ fn invalid(field: &'static str, reason: impl Into<MemberError>) -> Result<NewDev
     Err(NewDeviceError::Invalid { field, reason: reason.into() })
 }
 
-/// The text of the body with `members`, raw JSON text, before its own.
+/// Returns the text of the body with `members`, raw JSON text, before its own.
 fn prefixed(members: &str) -> String {
     body().to_string().replacen('{', &format!("{{{members},"), 1)
 }
@@ -178,7 +178,7 @@ fn a_member_sent_twice_is_invalid() {
     for field in REQUIRED.into_iter().chain(OPTIONAL) {
         let text = prefixed(&format!("\"{field}\":{}", body()[field]));
         assert_eq!(NewDevice::parse(text.as_bytes()), invalid(field, MemberError::SentTwice));
-        // Escapes do not make another name of it.
+        // A name that is written with an escape is the same name.
         let escaped = format!("\\u{:04x}{}", u32::from(field.as_bytes()[0]), &field[1..]);
         let text = prefixed(&format!("\"{escaped}\":null"));
         assert_eq!(NewDevice::parse(text.as_bytes()), invalid(field, MemberError::SentTwice));
@@ -186,7 +186,7 @@ fn a_member_sent_twice_is_invalid() {
 }
 
 #[test]
-fn unknown_members_are_never_a_reason_to_fail() {
+fn unknown_members_are_skipped() {
     let deep_arrays = format!("\"x\":{}{}", "[".repeat(5000), "]".repeat(5000));
     let deep_objects = format!("\"x\":{}1{}", "{\"a\":".repeat(2000), "}".repeat(2000));
     for members in [
@@ -227,7 +227,7 @@ fn known_members_nest_sixteen_deep() {
 }
 
 #[test]
-fn what_dynamodb_cannot_hold_is_invalid_in_a_known_member() {
+fn a_value_that_dynamodb_cannot_hold_is_invalid_in_a_known_member() {
     for (value, reason) in [
         ("{\"\":1}", JsonError::EmptyName),
         ("{\"a\":18446744073709551616}", JsonError::NumberOutOfRange),
@@ -248,7 +248,7 @@ fn what_dynamodb_cannot_hold_is_invalid_in_a_known_member() {
 }
 
 #[test]
-fn what_is_not_one_json_object_in_utf8_is_refused() {
+fn a_body_that_is_not_one_json_object_in_utf8_is_refused() {
     let good = body().to_string();
     let mut latin1 = good.clone().into_bytes();
     latin1[3] = 0xE9;

@@ -1,4 +1,4 @@
-//! The four headers one by one, and what leads to evidence.
+//! The four headers one by one, and the way to the evidence.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{
@@ -199,7 +199,7 @@ fn der_has_one_encoding_of_a_signature() {
 }
 
 #[test]
-fn debug_hides_what_a_request_is_made_of() {
+fn debug_hides_nonce_and_signature() {
     let key = signing_key().unwrap();
     let good = good(&key).unwrap();
     let request = SignedRequest::parse(good.headers()).unwrap();

@@ -1,7 +1,6 @@
 //! No wire format accepts a value that is cut short or has one more byte.
 //!
-//! The good values are the firmware's own, from `vectors/device.json`, except for two: the cloud draws registration
-//! keys and stores spent nonces.
+//! A good value is the firmware's own, from `vectors/device.json`, if that has one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 pub mod truncation;
@@ -21,16 +20,16 @@ use firefly_core::{
 use serde_json::{Value, json};
 use truncation::{assert_no_other_length, text};
 
-/// White space of JSON (RFC 8259 §2).
+/// The white space of JSON (RFC 8259 §2).
 const WHITE_SPACE: &[u8] = b" \t\n\r";
 
-/// A device of the firmware's vectors, with a ciphertext of one byte.
+/// Returns a device of the firmware's vectors, with a ciphertext of one byte.
 fn device() -> Value {
     let vectors: Value = serde_json::from_str(include_str!("vectors/device.json")).unwrap();
     vectors["accepted"][1].clone()
 }
 
-/// The text at a JSON pointer of [`device`].
+/// Returns the text at a JSON pointer of [`device`].
 fn field(pointer: &str) -> String {
     device().pointer(pointer).and_then(Value::as_str).unwrap().to_owned()
 }
@@ -40,6 +39,7 @@ fn a_uuid_has_no_other_length() {
     assert_no_other_length(field("/uuid").as_bytes(), b"", text(str::parse::<DeviceId>));
 }
 
+/// The firmware writes its product in this form.
 #[test]
 fn a_product_hex_has_no_other_length() {
     assert_no_other_length(b"0x0000F1F1", b"", text(str::parse::<ProductHex>));
@@ -52,6 +52,7 @@ fn a_public_key_has_no_other_length() {
     assert_no_other_length(&point, b"", |bytes| DevicePublicKey::from_base64(&BASE64_STANDARD.encode(bytes)).is_ok());
 }
 
+/// The cloud draws registration keys.
 #[test]
 fn a_registration_key_has_no_other_length() {
     assert_no_other_length(b"A1B2C3", b"", text(str::parse::<RegistrationKey>));
@@ -91,11 +92,13 @@ fn an_envelope_has_no_other_length() {
     assert_no_other_length(&envelope, b"", |bytes| Envelope::parse(bytes).is_ok());
 }
 
+/// The cloud stores spent nonces: seconds since 1970 as u64 big-endian, then the attempt.
 #[test]
 fn a_stored_nonce_has_no_other_length() {
     assert_no_other_length(b"\0\0\0\0\x01\x02\x03\x04attempt1", b"", |bytes| NonceEntry::from_bytes(bytes).is_some());
 }
 
+/// The members are those that the firmware sends and the cloud requires.
 #[test]
 fn a_registration_body_has_no_other_length() {
     let body = json!({

@@ -33,7 +33,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`UrlError`] when the URL is not `http://` or `https://`, has no host, or has a query or fragment.
+    /// [`UrlError`] when the URL is not `http://` or `https://`, has no host, or has a user name,
+    /// a query or a fragment.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         Ok(Self { origin: Arc::new(Origin::parse(url)?) })
     }

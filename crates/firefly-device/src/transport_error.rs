@@ -5,7 +5,7 @@ use std::io;
 /// The reason why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// No connection, TLS included, could be made.
+    /// The connection, or TLS on it, could not be made.
     #[error("cannot connect to {to}: {source}")]
     Connect {
         /// The URL tried.

@@ -6,27 +6,24 @@ mod options;
 
 use std::fs::Permissions;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emulator_dynamodb::Database;
+use emulator_kit::{Limits, Listener};
+use emulator_s3::object_store::ObjectStore;
 use firefly_runtime::{Aws, ConfigError, Environment};
 use firefly_templates::{BucketTemplate, FunctionTemplate, GatewayTemplate, TableTemplate, TemplateError};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::appconfig::AppConfigData;
 use crate::data_dir::{DataDir, DataDirError, private_dir};
-use crate::dynamodb;
 use crate::engines_file::EnginesFile;
 use crate::files::Shares;
 use crate::gateway::{self, Gateway};
 use crate::jwt::{Authorizer, DeveloperIssuer};
-use crate::kit;
-use crate::object_store::ObjectStore;
-use crate::s3;
 use crate::stacks::{API_GATEWAY, DEVICE_BACKUPS, DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
 use crate::tables;
 
@@ -46,14 +43,13 @@ pub struct Cloud {
     dynamodb_endpoint: String,
     s3_endpoint: String,
     appconfigdata_endpoint: String,
-    credentials: kit::Credentials,
+    credentials: emulator_kit::Credentials,
     bucket: String,
     issuer: Option<DeveloperIssuer>,
     stop_gateway: watch::Sender<bool>,
     gateway: JoinHandle<()>,
     stop_engines: watch::Sender<bool>,
     engines: Vec<JoinHandle<()>>,
-    dynamodb: Option<dynamodb::Engine>,
     _engines_file: EnginesFile,
     _data_dir: Option<DataDir>,
     _temporary: Option<tempfile::TempDir>,
@@ -66,10 +62,11 @@ impl Cloud {
     ///
     /// [`CloudError`], with nothing left running.
     pub async fn start(options: Options) -> Result<Self, CloudError> {
-        let listener = TcpListener::bind(&options.listen)
+        let shares = Shares::of(options.files, options.deadlines);
+        let listener = Listener::bind(&options.listen, shares.gateway)
             .await
             .map_err(|source| CloudError::Listen { address: options.listen.clone(), source })?;
-        let address = listener.local_addr().map_err(|source| io_error("cannot read the address", source))?;
+        let address = listener.address();
         let embedded = options.dynamodb_endpoint.is_none() || options.s3_endpoint.is_none();
         let (data_dir, temporary) = match options.data {
             Data::Durable if embedded => (Some(DataDir::open(&options.data_dir)?), None),
@@ -109,22 +106,22 @@ impl Cloud {
         let (credentials, external) = match &options.credentials {
             Credentials::Own(environment) => {
                 let external = options.dynamodb_endpoint.is_some() || options.s3_endpoint.is_some();
-                (kit::Credentials::generate(), external.then_some(environment))
+                (emulator_kit::Credentials::generate(), external.then_some(environment))
             }
             Credentials::Shared(credentials) => (credentials.clone(), None),
         };
         let callers = callers(&functions, &credentials, external);
-        let shares = Shares::of(options.files, options.deadlines);
         let (stop_engines, stopped) = watch::channel(false);
         let mut engines = Vec::new();
-        let (dynamodb_endpoint, dynamodb) = match options.dynamodb_endpoint.clone() {
-            Some(endpoint) => (endpoint, None),
+        let dynamodb_endpoint = match options.dynamodb_endpoint.clone() {
+            Some(endpoint) => endpoint,
             None => {
-                let (listener, endpoint) = loopback().await?;
-                let listener = listener.into_std().map_err(|source| io_error("cannot use a socket", source))?;
-                let (path, limits) = (path("dynamodb.sqlite"), shares.emulator);
-                let engine = dynamodb::Engine::start(&path, listener, callers.clone(), limits, stopped.clone())?;
-                (endpoint, Some(engine))
+                let (listener, endpoint) = loopback(shares.emulator).await?;
+                let database = Database::open(&path("dynamodb.sqlite"))?;
+                let served = emulator_dynamodb::serve(listener, database, callers.clone(), until(stopped.clone()));
+                let served = served.map_err(|source| io_error("cannot start the embedded DynamoDB", source))?;
+                engines.push(tokio::spawn(served));
+                endpoint
             }
         };
         let s3_endpoint = match options.s3_endpoint.clone() {
@@ -132,24 +129,27 @@ impl Cloud {
             None => {
                 let store = Arc::new(ObjectStore::open(&path("s3"))?);
                 store.create_bucket(&bucket)?;
-                let (listener, endpoint) = loopback().await?;
+                let (listener, endpoint) = loopback(shares.emulator).await?;
                 let until = until(stopped.clone());
-                engines.push(tokio::spawn(s3::serve(listener, store, callers.clone(), shares.emulator, until)));
+                engines.push(tokio::spawn(emulator_s3::serve(listener, store, callers.clone(), until)));
                 endpoint
             }
         };
-        let (listener_appconfig, appconfig_endpoint) = loopback().await?;
-        let appconfig = AppConfigData::new(&options.data_dir.join("appconfig"), callers, options.deadlines);
-        let answer = move |_peer, request| appconfig.clone().answer(request);
-        let served = kit::serve("AppConfig", listener_appconfig, shares.emulator, answer, until(stopped));
-        engines.push(tokio::spawn(served));
+        let (listener_appconfig, appconfig_endpoint) = loopback(shares.emulator).await?;
+        let configurations = options.data_dir.join("appconfig");
+        engines.push(tokio::spawn(emulator_appconfig::serve(
+            listener_appconfig,
+            configurations,
+            callers,
+            until(stopped),
+        )));
 
         let endpoints = Endpoints { dynamodb: dynamodb_endpoint, s3: s3_endpoint, appconfigdata: appconfig_endpoint };
         let functions = deploy(functions, &endpoints, &credentials, external)?;
         // Credentials given for external engines replace the developer's own if they have the same access key id.
         let same = external.filter(|given| given.get("AWS_ACCESS_KEY_ID").is_some_and(|id| id == DEVELOPER));
         let developer = endpoints.environment(same.cloned().unwrap_or_else(|| credentials.environment(DEVELOPER)));
-        if dynamodb.is_some() {
+        if options.dynamodb_endpoint.is_none() {
             let environment = Environment::new(developer.clone());
             let client = Aws::new(&environment).and_then(|aws| firefly_stores::dynamodb::client(&aws));
             let client = client.map_err(|source| function_error("the embedded DynamoDB", source))?;
@@ -175,7 +175,7 @@ impl Cloud {
         let gateway = Arc::new(gateway);
         let answer = move |peer, request| gateway::handle(Arc::clone(&gateway), peer, request);
         let (stop_gateway, stopped) = watch::channel(false);
-        let gateway = tokio::spawn(kit::serve("the gateway", listener, shares.gateway, answer, until(stopped)));
+        let gateway = tokio::spawn(listener.serve("the gateway", answer, until(stopped)));
         Ok(Self {
             address,
             dynamodb_endpoint: endpoints.dynamodb,
@@ -188,7 +188,6 @@ impl Cloud {
             gateway,
             stop_engines,
             engines,
-            dynamodb,
             _engines_file: engines_file,
             _data_dir: data_dir,
             _temporary: temporary,
@@ -226,7 +225,7 @@ impl Cloud {
     }
 
     /// The credentials of all who may call the embedded engines.
-    pub fn credentials(&self) -> &kit::Credentials {
+    pub fn credentials(&self) -> &emulator_kit::Credentials {
         &self.credentials
     }
 
@@ -241,20 +240,15 @@ impl Cloud {
         for engine in self.engines {
             let _ = engine.await;
         }
-        if let Some(engine) = self.dynamodb {
-            engine.stopped().await;
-        }
     }
 }
 
 /// A listener on a free port of the loopback interface, and its URL.
-async fn loopback() -> Result<(TcpListener, String), CloudError> {
-    let listen = async {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        Ok((listener, url))
-    };
-    listen.await.map_err(|source| io_error("cannot listen on the loopback interface", source))
+async fn loopback(limits: Limits) -> Result<(Listener, String), CloudError> {
+    let listener = Listener::loopback(limits).await;
+    let listener = listener.map_err(|source| io_error("cannot listen on the loopback interface", source))?;
+    let url = listener.url();
+    Ok((listener, url))
 }
 
 async fn until(mut stop: watch::Receiver<bool>) {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::kit::{Deadlines, Limits};
+use emulator_kit::{Deadlines, Limits};
 
 /// The most files that are asked for: as many as serve some ten thousand controllers at once.
 const WANTED: u64 = 65_536;

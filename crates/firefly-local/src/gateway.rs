@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::Response;
+use emulator_kit::{BodyError, Deadlines};
 use firefly_core::time::UnixSeconds;
 use firefly_functions::Running;
 use firefly_runtime::Invocation;
@@ -18,7 +19,6 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use crate::jwt;
-use crate::kit::{self, BodyError, Deadlines};
 use event::EventParts;
 
 /// Largest request body (API Gateway quotas for HTTP APIs: 10 MB).
@@ -93,7 +93,7 @@ impl Gateway {
                 }
             }
         };
-        let body = match kit::read(body, MAX_BODY_LENGTH, self.deadlines.body).await {
+        let body = match emulator_kit::read(body, MAX_BODY_LENGTH, self.deadlines.body).await {
             Ok(body) => body,
             Err(BodyError::TooLong) => return too_large(),
             Err(BodyError::Late) => return message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),

@@ -4,21 +4,15 @@
 //! what an API Gateway HTTP API does. The functions are those that are deployed, reached through the same events;
 //! routes, authorizers, environment, timeouts, tables, bucket and CORS come from the templates that are deployed.
 
-mod appconfig;
 mod cloud;
 mod data_dir;
-mod dynamodb;
 pub mod engines_file;
 pub mod files;
 mod gateway;
 pub mod jwt;
-pub mod kit;
-pub mod object_store;
-pub mod s3;
 pub mod stacks;
 pub mod tables;
 
 pub use cloud::{Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
 pub use data_dir::{DataDirError, private_dir};
-pub use dynamodb::DynamoDbError;
 pub use gateway::Clock;

@@ -1,7 +1,5 @@
 //! Templates that are read for what they say of stores and of the root's stacks.
 
-use std::path::Path;
-
 use firefly_templates::Document as Sections;
 use serde_yaml_ng::Value;
 
@@ -15,12 +13,6 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads a file, named from the root.
-    pub(crate) fn read(root: &Path, file: &str) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(root.join(file)).map_err(|error| Error::of_file(file, error.to_string()))?;
-        Self::parse(file, &text)
-    }
-
     /// Parses a file's text.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let sections = Sections::parse(text).map_err(|error| Error::of_file(file, error.to_string()))?;

@@ -3,6 +3,7 @@
 //! A function is said once, in `lambdas/NAME/function.toml`; a store in `Metadata: FireFly` of its stack's template.
 //! Both are read from a folder at run time. Everything is computed before the first file is written.
 
+mod change;
 mod document;
 mod error;
 mod extra;
@@ -14,12 +15,14 @@ mod name;
 mod region;
 mod render;
 mod route;
+mod skeleton;
 mod store;
 mod tree;
 mod yaml;
 
 use std::path::Path;
 
+pub use change::{add, remove};
 pub use error::Error;
 pub use function::{Caller, Function, MEMORY_MIB, TIMEOUT_SECONDS};
 pub use grant::{Grant, Target};
@@ -35,6 +38,6 @@ pub use tree::Tree;
 /// The first file or member that is missing or not allowed.
 pub fn render(root: &Path) -> Result<Rendered, Error> {
     let files = files::Files::of(root);
-    let tree = Tree::of(&files)?;
+    let tree = Tree::of(&files, None)?;
     Rendered::of(files, &tree)
 }

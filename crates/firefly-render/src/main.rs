@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
-use firefly_render::{Error, render};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use firefly_render::{Caller, Error, add, remove, render};
 
 /// Writes what lambdas/*/function.toml implies: templates, workflows, samconfig.toml, the root template, dashboard and
 /// alarms, and every list of functions.
@@ -25,10 +25,34 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// Makes the folder of a function that compiles and whose route answers, and renders everything.
+    Add {
+        /// func-api-, the path in words and the method, such as func-api-device-count-get.
+        name: String,
+        /// The route, such as 'GET /devices/{uuid}/state' [default: what the name says].
+        #[arg(long, value_name = "ROUTE")]
+        route: Option<String>,
+        /// Who calls it: anyone, device, key, user or super_user.
+        #[arg(long, value_name = "CALLER", default_value = "super_user", value_parser = caller)]
+        caller: Caller,
+    },
+    /// Takes a function out of everything that is rendered, then deletes its folder.
+    Remove {
+        /// The function, such as func-api-device-count-get.
+        name: String,
+    },
+}
+
+fn caller(word: &str) -> Result<Caller, String> {
+    Caller::of_word(word).ok_or_else(|| format!("allowed are {}", Caller::ALL.map(Caller::word).join(", ")))
+}
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
+        Ok(Cli { check: true, command: Some(_), .. }) => {
+            return usage(&Cli::command().error(ErrorKind::ArgumentConflict, "--check stands without a command"));
+        }
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -45,12 +69,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Does what is asked, and returns what is not as it is rendered.
 fn run(cli: &Cli) -> Result<Vec<String>, Error> {
-    let rendered = render(&cli.root)?;
-    if cli.check {
-        return rendered.stale();
+    let root = &cli.root;
+    match &cli.command {
+        None if cli.check => return render(root)?.stale(),
+        None => render(root)?.write()?,
+        Some(Command::Add { name, route, caller }) => add(root, name, route.as_deref(), *caller)?.write()?,
+        Some(Command::Remove { name }) => remove(root, name)?,
     }
-    rendered.write()?;
     Ok(Vec::new())
 }
 

@@ -28,6 +28,11 @@ impl Route {
         valid.then(|| Self { path: path.to_owned(), method: method.to_owned() })
     }
 
+    /// The names of its variable segments.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    }
+
     /// The route with `*` for each variable segment: as an ARN names it. Two routes with the same one collide.
     pub(crate) fn pattern(&self) -> String {
         let segments = self.path.split('/').map(|segment| if segment.starts_with('{') { "*" } else { segment });

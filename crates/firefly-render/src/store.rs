@@ -60,11 +60,16 @@ impl Store {
         let mut stores: Vec<Self> = Vec::new();
         for entry in fs::read_dir(root.join(folder)).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
-            if let Some(stack) = name.strip_suffix(".yaml") {
-                stores.extend(Self::of_stack(&Document::read(root, &format!("{folder}/{name}"))?, stack)?);
+            let Some(stack) = name.strip_suffix(".yaml") else { continue };
+            let file = format!("{folder}/{name}");
+            let text =
+                fs::read_to_string(root.join(&file)).map_err(|error| Error::of_file(&file, error.to_string()))?;
+            // Others are rendered, too, and may be in any state.
+            if text.contains("FireFly:") {
+                stores.extend(Self::of_stack(&Document::parse(&file, &text)?, stack)?);
             }
         }
-        stores.sort_by(|one, other| one.name.cmp(&other.name));
+        stores.sort_by(|one, other| (&one.name, &one.stack).cmp(&(&other.name, &other.stack)));
         let same_name = stores.windows(2).find(|pair| pair[0].name == pair[1].name);
         if let Some([one, other]) = same_name {
             let problem = format!("is the store {} of {}, too; every store has its own name", one.name, one.file());

@@ -27,22 +27,17 @@ impl Tree {
     ///
     /// The first file or member that is missing or not allowed.
     pub fn read(root: &std::path::Path) -> Result<Self, Error> {
-        Self::of(&Files::of(root))
+        Self::of(&Files::of(root), None)
     }
 
-    pub(crate) fn of(files: &Files) -> Result<Self, Error> {
+    /// Reads a tree, as if the folder of one function were not there.
+    pub(crate) fn of(files: &Files, except: Option<&str>) -> Result<Self, Error> {
         let stores = Store::read_all(files.root())?;
         let mut functions = Vec::new();
-        for name in files.names(LAMBDAS)? {
-            functions.push(function_of(files, &name, &stores)?);
+        for name in files.names(LAMBDAS)?.iter().filter(|name| Some(name.as_str()) != except) {
+            functions.push(function_of(files, name, &stores)?);
         }
         Self::new(functions, stores)
-    }
-
-    /// The same without one function.
-    pub(crate) fn without(&self, name: &str) -> Result<Self, Error> {
-        let functions = self.functions.iter().filter(|function| function.name != name).cloned().collect();
-        Self::new(functions, self.stores.clone())
     }
 
     fn new(functions: Vec<Function>, stores: Vec<Store>) -> Result<Self, Error> {

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// The prefixes of this project's targets (crate names).
-const TARGETS: [&str; 2] = ["firefly_", "func_api_"];
+const TARGETS: [&str; 3] = ["emulator_", "firefly_", "func_api_"];
 
 tokio::task_local! {
     /// The level of the function that the current task works for.

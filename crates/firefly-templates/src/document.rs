@@ -112,8 +112,7 @@ impl Document {
     #[must_use]
     pub fn for_import(&self, logical_id: &str, properties: Value) -> Self {
         let mut template = self.with_properties(logical_id, properties);
-        template.0.remove("Outputs");
-        template.0.remove("Metadata");
+        template.0.retain(|name, _| !matches!(name.as_str(), Some("Metadata" | "Outputs")));
         if let Some(resources) = template.0.get_mut("Resources").and_then(Value::as_mapping_mut) {
             resources.retain(|id, _| id.as_str() == Some(logical_id));
             if let Some(resource) = resources.get_mut(logical_id).and_then(Value::as_mapping_mut) {

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use emulator_kit::Deadlines;
 use firefly_core::device::DeviceId;
 use firefly_core::registration::RegistrationKey;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_local::jwt::Identity as User;
-use firefly_local::kit::{self, Deadlines};
 use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer};
 use firefly_runtime::{Aws, Environment};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -28,7 +28,7 @@ pub struct TestCloud {
     dynamodb_endpoint: String,
     s3_endpoint: String,
     appconfigdata_endpoint: String,
-    credentials: kit::Credentials,
+    credentials: emulator_kit::Credentials,
     deadlines: Deadlines,
     bucket: String,
     data_dir: PathBuf,

@@ -2,13 +2,13 @@
 
 use std::io;
 
+use emulator_dynamodb::OpenError;
+use emulator_s3::object_store;
 use firefly_runtime::ConfigError;
 use firefly_templates::TemplateError;
 
 use crate::data_dir::DataDirError;
-use crate::dynamodb::DynamoDbError;
 use crate::jwt::{KeySetError, SigningKeyError};
-use crate::object_store;
 use crate::tables::TableError;
 
 /// Why the local cloud does not start.
@@ -25,9 +25,9 @@ pub enum CloudError {
     /// The data directory cannot be worked in.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
-    /// The embedded DynamoDB does not run.
+    /// The database of the embedded DynamoDB cannot be opened.
     #[error(transparent)]
-    DynamoDb(#[from] DynamoDbError),
+    DynamoDb(#[from] OpenError),
     /// A table cannot be made.
     #[error(transparent)]
     Table(#[from] TableError),

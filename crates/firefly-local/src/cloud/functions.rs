@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use emulator_kit::{Caller, Callers, Grants};
 use firefly_functions::Listed;
 use firefly_runtime::{Environment, Metrics};
 use firefly_templates::FunctionTemplate;
 
 use super::{CloudError, DEVELOPER, function_error};
 use crate::gateway::Deployed;
-use crate::kit::{self, Caller, Callers, Grants};
 
 /// The configuration in the shared layer, which applies when AppConfig has none.
 const DEFAULTS: &str = include_str!("../../../../stacks/shared-layer/firefly/defaults.json");
@@ -64,7 +64,7 @@ pub(super) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String
 /// whoever has the credentials for external engines, with which the functions then call all engines.
 pub(super) fn callers(
     functions: &[(&Listed, FunctionTemplate)],
-    credentials: &kit::Credentials,
+    credentials: &emulator_kit::Credentials,
     external: Option<&BTreeMap<String, String>>,
 ) -> Callers {
     let caller = |name: &str, grants| Caller {
@@ -92,7 +92,7 @@ pub(super) fn callers(
 pub(super) fn deploy(
     functions: Vec<(&Listed, FunctionTemplate)>,
     endpoints: &Endpoints,
-    credentials: &kit::Credentials,
+    credentials: &emulator_kit::Credentials,
     external: Option<&BTreeMap<String, String>>,
 ) -> Result<Vec<Deployed>, CloudError> {
     let deploy = |(function, template): (&Listed, FunctionTemplate)| {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use emulator_kit::Deadlines;
+
 use crate::gateway::Clock;
-use crate::kit::{self, Deadlines};
 
 /// Where the data are.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub enum Credentials {
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
     Own(BTreeMap<String, String>),
     /// Those of another local cloud, whose engines these are.
-    Shared(kit::Credentials),
+    Shared(emulator_kit::Credentials),
 }
 
 /// How a local cloud is to run.

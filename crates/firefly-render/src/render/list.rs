@@ -16,6 +16,16 @@ pub(crate) fn text(functions: &[Function]) -> String {
 
 use crate::{{Caller, Listed, listed}};
 
+macro_rules! function {{
+    ($library:ident, $name:literal, $caller:ident, $statuses:expr) => {{
+        listed::<$library::App>(
+            include_str!(concat!(\"../../../lambdas/\", $name, \"/template.yaml\")),
+            Caller::$caller,
+            &$statuses,
+        )
+    }};
+}}
+
 /// Every function.
 #[rustfmt::skip] // A line for each.
 pub const ALL: [Listed; {}] = [
@@ -25,8 +35,7 @@ pub const ALL: [Listed; {}] = [
     for function in functions {
         let Function { name, statuses, .. } = function;
         let (library, caller) = (name::crate_name(name), caller(function.caller));
-        let template = format!("include_str!(\"../../../lambdas/{name}/template.yaml\")");
-        let _ = writeln!(out, "    listed::<{library}::App>({template}, Caller::{caller}, &{statuses:?}),");
+        let _ = writeln!(out, "    function!({library}, \"{name}\", {caller}, {statuses:?}),");
     }
     out.push_str("];\n");
     out

@@ -1,0 +1,17 @@
+//! Amazon S3 on the loopback interface: its protocol, signatures and refusals in front of an
+//! [`ObjectStore`](object_store::ObjectStore).
+//!
+//! It has GetObject, HeadObject, PutObject, DeleteObject, ListObjectsV2, ListObjectVersions, CreateBucket, HeadBucket
+//! and ListBuckets, in path style, signed with AWS Signature Version 4. Every other operation is answered
+//! `NotImplemented`. The page `docs/emulators/s3.md` tells what differs from S3.
+
+mod checksum;
+mod listing;
+mod memory;
+pub mod object_store;
+mod operations;
+mod refusal;
+mod server;
+
+pub use memory::MAX_OBJECT_LENGTH;
+pub use server::serve;

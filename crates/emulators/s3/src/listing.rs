@@ -1,0 +1,185 @@
+//! Pages of ListObjectsV2 and ListObjectVersions.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use s3s::dto::{
+    CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, MaxKeys, Object, ObjectStorageClass, ObjectVersion,
+    ObjectVersionStorageClass,
+};
+use s3s::{S3Result, s3_error};
+
+use crate::object_store::Version;
+
+/// S3's own limit of entries in one answer, and its default.
+const MAX_KEYS: MaxKeys = 1000;
+
+/// Makes the page of ListObjectsV2 that `input` asks for, out of all objects with its prefix, sorted by key.
+///
+/// A continuation token is the last key or common prefix of the page before, in Base64.
+///
+/// # Errors
+/// `InvalidArgument` for a bad continuation token, page length or encoding.
+pub(crate) fn objects(input: ListObjectsV2Input, objects: &[Version]) -> S3Result<ListObjectsV2Output> {
+    let text = Text::new(input.encoding_type.as_ref())?;
+    let (max_keys, limit) = page_length(input.max_keys)?;
+    let token = input.continuation_token.as_deref().map(decode_token).transpose()?;
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+
+    let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
+    let mut next_token = None;
+    let mut last = token.as_deref();
+    for object in objects.iter().filter(|object| Some(&object.key) > input.start_after.as_ref()) {
+        let common_prefix = common_prefix(&object.key, prefix, input.delimiter.as_deref());
+        let entry = common_prefix.unwrap_or(&object.key);
+        if last.is_some_and(|last| entry <= last) {
+            continue;
+        }
+        if contents.len() + common_prefixes.len() == limit {
+            next_token = last.map(|last| BASE64.encode(last));
+            break;
+        }
+        match common_prefix {
+            Some(common) => common_prefixes.push(CommonPrefix { prefix: Some(text.write(common)) }),
+            None => contents.push(describe_object(object, &text)),
+        }
+        last = Some(entry);
+    }
+    Ok(ListObjectsV2Output {
+        name: Some(input.bucket),
+        prefix: Some(text.write(prefix)),
+        delimiter: input.delimiter.as_deref().map(|delimiter| text.write(delimiter)),
+        start_after: input.start_after.as_deref().map(|key| text.write(key)),
+        encoding_type: input.encoding_type,
+        max_keys: Some(max_keys),
+        key_count: MaxKeys::try_from(contents.len() + common_prefixes.len()).ok(),
+        is_truncated: Some(next_token.is_some()),
+        continuation_token: input.continuation_token,
+        next_continuation_token: next_token,
+        contents: Some(contents),
+        common_prefixes: Some(common_prefixes),
+        ..ListObjectsV2Output::default()
+    })
+}
+
+/// Makes the page of ListObjectVersions that `input` asks for, out of all versions with its prefix, sorted by key and the
+/// newest of a key first.
+///
+/// A page starts behind the entry that its markers name.
+///
+/// # Errors
+/// `InvalidArgument` for a bad page length or encoding, `NotImplemented` for a delimiter.
+pub(crate) fn versions(input: ListObjectVersionsInput, versions: &[Version]) -> S3Result<ListObjectVersionsOutput> {
+    let text = Text::new(input.encoding_type.as_ref())?;
+    let (max_keys, limit) = page_length(input.max_keys)?;
+    if input.delimiter.is_some() {
+        return Err(s3_error!(NotImplemented, "Versions are listed without a delimiter."));
+    }
+    let key_marker = input.key_marker.as_deref().unwrap_or_default();
+    let version_id_marker = input.version_id_marker.as_deref();
+    let is_behind_marker = |version: &Version| match version.key.as_str().cmp(key_marker) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => version_id_marker.is_some_and(|marker| version.id.as_str() < marker),
+        std::cmp::Ordering::Greater => true,
+    };
+    let behind = versions.partition_point(|version| !is_behind_marker(version));
+    let page: Vec<(usize, &Version)> = versions.iter().enumerate().skip(behind).take(limit).collect();
+    let next = page.last().filter(|(index, _)| index + 1 < versions.len()).map(|(_, version)| *version);
+    let is_latest = |index: usize| index == 0 || versions[index - 1].key != versions[index].key;
+
+    let (mut entries, mut delete_markers) = (Vec::new(), Vec::new());
+    for (index, version) in page {
+        match &version.content {
+            Some(content) => entries.push(ObjectVersion {
+                key: Some(text.write(&version.key)),
+                version_id: Some(version.id.clone()),
+                is_latest: Some(is_latest(index)),
+                last_modified: Some(version.last_modified.into()),
+                e_tag: Some(ETag::Strong(content.etag.clone())),
+                size: i64::try_from(content.size).ok(),
+                storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
+                ..ObjectVersion::default()
+            }),
+            None => delete_markers.push(DeleteMarkerEntry {
+                key: Some(text.write(&version.key)),
+                version_id: Some(version.id.clone()),
+                is_latest: Some(is_latest(index)),
+                last_modified: Some(version.last_modified.into()),
+                owner: None,
+            }),
+        }
+    }
+    Ok(ListObjectVersionsOutput {
+        name: Some(input.bucket),
+        prefix: input.prefix.as_deref().map(|prefix| text.write(prefix)),
+        key_marker: Some(text.write(key_marker)),
+        version_id_marker: input.version_id_marker,
+        encoding_type: input.encoding_type,
+        max_keys: Some(max_keys),
+        is_truncated: Some(next.is_some()),
+        next_key_marker: next.map(|version| text.write(&version.key)),
+        next_version_id_marker: next.map(|version| version.id.clone()),
+        versions: Some(entries),
+        delete_markers: Some(delete_markers),
+        ..ListObjectVersionsOutput::default()
+    })
+}
+
+fn describe_object(object: &Version, text: &Text) -> Object {
+    let content = object.content.as_ref();
+    Object {
+        key: Some(text.write(&object.key)),
+        last_modified: Some(object.last_modified.into()),
+        e_tag: content.map(|content| ETag::Strong(content.etag.clone())),
+        size: content.and_then(|content| i64::try_from(content.size).ok()),
+        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+        ..Object::default()
+    }
+}
+
+/// The key up to and with the first delimiter behind the prefix, if there is one.
+fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
+    let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
+    let position = key.strip_prefix(prefix)?.find(delimiter)?;
+    key.get(..prefix.len() + position + delimiter.len())
+}
+
+/// The page length to report, and how many entries the page has at most.
+fn page_length(max_keys: Option<MaxKeys>) -> S3Result<(MaxKeys, usize)> {
+    let max_keys = max_keys.unwrap_or(MAX_KEYS).min(MAX_KEYS);
+    match usize::try_from(max_keys) {
+        Ok(limit) => Ok((max_keys, limit)),
+        Err(_) => Err(s3_error!(InvalidArgument, "max-keys must not be negative.")),
+    }
+}
+
+fn decode_token(token: &str) -> S3Result<String> {
+    let decoded = BASE64.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))
+}
+
+/// Writes keys into the answer, as they are or percent-encoded: XML cannot carry every character.
+struct Text {
+    percent_encoded: bool,
+}
+
+impl Text {
+    fn new(encoding: Option<&EncodingType>) -> S3Result<Self> {
+        match encoding.map(EncodingType::as_str) {
+            None => Ok(Self { percent_encoded: false }),
+            Some(EncodingType::URL) => Ok(Self { percent_encoded: true }),
+            Some(_) => Err(s3_error!(InvalidArgument, "Invalid Encoding Method specified in Request")),
+        }
+    }
+
+    fn write(&self, text: &str) -> String {
+        if !self.percent_encoded {
+            return text.to_owned();
+        }
+        let encode = |byte: u8| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        text.bytes().map(encode).collect()
+    }
+}

@@ -1,0 +1,258 @@
+//! A durable, versioned object store on a directory.
+//!
+//! | path below the root                   | content                                                |
+//! |---------------------------------------|--------------------------------------------------------|
+//! | `lock`                                | held while a process has the store open                |
+//! | `tmp/<random>`                        | files being written; removed when the store is opened  |
+//! | `buckets/<bucket>/<sha256 of key>/<v>`| one whole version of an object, see `version_file`     |
+//!
+//! A version id `<v>` is 32 hex digits: the number of the version within its key (so that names sort by age), then
+//! 64 random bits. A version is written to `tmp`, synced, renamed to its place and its directory synced, so that a
+//! process killed at any moment leaves every object as it was before or after, whole. Every bucket is versioned:
+//! a delete adds a delete marker, and the newest [`NONCURRENT_VERSIONS_KEPT`] versions behind the current one stay
+//! readable by their id.
+//!
+//! All calls block on the file system.
+
+mod error;
+mod files;
+#[cfg(test)]
+mod tests;
+mod version;
+mod version_file;
+mod versions;
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use s3s::crypto::{Checksum as _, Md5, Sha256};
+use s3s::path::check_bucket_name;
+
+pub use self::error::StoreError;
+use self::files::{make_directory, names_in, sync_directory};
+pub use self::version::{Content, NewObject, Precondition, Version};
+use self::version_file::TemporaryFile;
+pub use self::versions::Found;
+use self::versions::{check, newest_version, next_version_id, open_version, version_ids};
+
+/// The number of versions of a key that are kept behind the current one; delete markers count.
+pub const NONCURRENT_VERSIONS_KEPT: usize = 10;
+
+/// The number of locks that all keys share. Writers of one key exclude each other.
+const LOCK_STRIPES: usize = 256;
+
+/// The store. The [module](self) describes its layout and its guarantees.
+#[derive(Debug)]
+pub struct ObjectStore {
+    buckets: PathBuf,
+    temporary: PathBuf,
+    stripes: Vec<Mutex<()>>,
+    /// Locked for as long as the store is open.
+    _lock: File,
+}
+
+impl ObjectStore {
+    /// Opens the store in `dir`, which is made if need be, and removes the files that an interrupted process left in `tmp`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Io`].
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let buckets = dir.join("buckets");
+        let temporary = dir.join("tmp");
+        for path in [&buckets, &temporary] {
+            fs::create_dir_all(path).map_err(StoreError::io(path))?;
+        }
+        let lock_path = dir.join("lock");
+        let lock = File::create(&lock_path).map_err(StoreError::io(&lock_path))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
+            TryLockError::Error(source) => StoreError::Io { path: lock_path, source },
+        })?;
+        for name in names_in(&temporary)? {
+            let path = temporary.join(name);
+            fs::remove_file(&path).map_err(StoreError::io(&path))?;
+        }
+        sync_directory(dir)?;
+        let stripes = (0..LOCK_STRIPES).map(|_| Mutex::new(())).collect();
+        Ok(Self { buckets, temporary, stripes, _lock: lock })
+    }
+
+    /// Makes a bucket; an existing one is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidBucketName`], [`StoreError::Io`].
+    pub fn create_bucket(&self, name: &str) -> Result<(), StoreError> {
+        if !check_bucket_name(name) {
+            return Err(StoreError::InvalidBucketName(name.to_owned()));
+        }
+        make_directory(&self.buckets, &self.buckets.join(name))
+    }
+
+    /// The names of all buckets, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn buckets(&self) -> Result<Vec<String>, StoreError> {
+        names_in(&self.buckets)
+    }
+
+    /// Succeeds when the bucket exists.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBucket`].
+    pub fn check_bucket(&self, name: &str) -> Result<(), StoreError> {
+        self.bucket(name).map(drop)
+    }
+
+    /// Stores an object as the current version of its key. Of any number of writers whose condition only one can
+    /// meet, exactly one succeeds.
+    ///
+    /// # Errors
+    /// [`StoreError::PreconditionFailed`]; [`StoreError::NoSuchKey`] for [`Precondition::Matches`] on an absent key;
+    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`]. An error leaves the object as it was
+    /// before; if syncing its directory failed, the object is the old or the new one.
+    pub fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        object: NewObject,
+        condition: &Precondition,
+    ) -> Result<Version, StoreError> {
+        let NewObject { body, content_type, metadata } = object;
+        let content = Content {
+            size: body.len() as u64,
+            etag: hex(&Md5::checksum(&body)),
+            sha256: Sha256::checksum(&body),
+            content_type,
+            metadata,
+        };
+        self.add_version(bucket, key, Some(content), &body, condition)
+    }
+
+    /// Adds a delete marker, as S3 does in a versioned bucket whether or not there is anything to delete.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBucket`], [`StoreError::Io`].
+    pub fn delete(&self, bucket: &str, key: &str) -> Result<Version, StoreError> {
+        self.add_version(bucket, key, None, &[], &Precondition::None)
+    }
+
+    /// Removes one version for good. Removing the newest one uncovers the one before it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchVersion`], [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn delete_version(&self, bucket: &str, key: &str, version_id: &str) -> Result<Version, StoreError> {
+        let directory = self.key_directory(bucket, key)?;
+        let _writing = self.lock(&directory);
+        let version = open_version(&directory, version_id)?.ok_or(StoreError::NoSuchVersion)?.version;
+        let path = directory.join(&version.id);
+        fs::remove_file(&path).map_err(StoreError::io(&path))?;
+        sync_directory(&directory)?;
+        Ok(version)
+    }
+
+    /// The current object of a key.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchKey`], [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn find(&self, bucket: &str, key: &str) -> Result<Found, StoreError> {
+        match newest_version(&self.key_directory(bucket, key)?)? {
+            Some(found) if found.version.content.is_some() => Ok(found),
+            other => Err(StoreError::NoSuchKey { delete_marker: other.map(|marker| marker.version.id) }),
+        }
+    }
+
+    /// One version of a key, which may be a delete marker.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchVersion`], [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn find_version(&self, bucket: &str, key: &str, version_id: &str) -> Result<Found, StoreError> {
+        open_version(&self.key_directory(bucket, key)?, version_id)?.ok_or(StoreError::NoSuchVersion)
+    }
+
+    /// The current objects whose key starts with `prefix`, in the order of their keys' bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Version>, StoreError> {
+        let bucket = self.bucket(bucket)?;
+        let mut objects = Vec::new();
+        for name in names_in(&bucket)? {
+            let newest = newest_version(&bucket.join(name))?.map(|found| found.version);
+            objects.extend(newest.filter(|version| version.content.is_some() && version.key.starts_with(prefix)));
+        }
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    /// All versions and delete markers of the keys that start with `prefix`, in the order of the keys' bytes, the
+    /// newest version of a key first.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn list_versions(&self, bucket: &str, prefix: &str) -> Result<Vec<Version>, StoreError> {
+        let bucket = self.bucket(bucket)?;
+        let mut versions = Vec::new();
+        for name in names_in(&bucket)? {
+            let directory = bucket.join(name);
+            for id in version_ids(&directory)? {
+                let found = open_version(&directory, &id)?.map(|found| found.version);
+                versions.extend(found.filter(|version| version.key.starts_with(prefix)));
+            }
+        }
+        versions.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| b.id.cmp(&a.id)));
+        Ok(versions)
+    }
+
+    fn add_version(
+        &self,
+        bucket: &str,
+        key: &str,
+        content: Option<Content>,
+        body: &[u8],
+        condition: &Precondition,
+    ) -> Result<Version, StoreError> {
+        let directory = self.key_directory(bucket, key)?;
+        let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: SystemTime::now(), content };
+        let written = TemporaryFile::write(&self.temporary, &version, body)?;
+
+        let _writing = self.lock(&directory);
+        check(condition, &directory)?;
+        make_directory(&self.bucket(bucket)?, &directory)?;
+        let existing = version_ids(&directory)?;
+        version.id = next_version_id(existing.first());
+        written.rename(&directory.join(&version.id))?;
+        sync_directory(&directory)?;
+        for id in existing.iter().skip(NONCURRENT_VERSIONS_KEPT) {
+            // The object is stored. A file that cannot be removed now is tried again with the next version.
+            let _ = fs::remove_file(directory.join(id));
+        }
+        Ok(version)
+    }
+
+    /// The bucket's directory, which exists. Bucket names are safe as file names.
+    fn bucket(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let directory = self.buckets.join(name);
+        if check_bucket_name(name) && directory.is_dir() {
+            Ok(directory)
+        } else {
+            Err(StoreError::NoSuchBucket(name.to_owned()))
+        }
+    }
+
+    /// The directory of a key's versions; it exists once the key has been written.
+    fn key_directory(&self, bucket: &str, key: &str) -> Result<PathBuf, StoreError> {
+        Ok(self.bucket(bucket)?.join(hex(&Sha256::checksum(key.as_bytes()))))
+    }
+
+    fn lock(&self, directory: &Path) -> MutexGuard<'_, ()> {
+        let stripe = usize::from(Sha256::checksum(directory.as_os_str().as_encoded_bytes())[0]) % LOCK_STRIPES;
+        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

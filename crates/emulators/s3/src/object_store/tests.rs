@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+use std::sync::Barrier;
+use std::thread;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::*;
+
+const BUCKET: &str = "bucket";
+
+fn open(dir: &TempDir) -> ObjectStore {
+    let store = ObjectStore::open(dir.path()).unwrap();
+    store.create_bucket(BUCKET).unwrap();
+    store
+}
+
+fn object(body: &str) -> NewObject {
+    NewObject {
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        content_type: Some("text/plain".to_owned()),
+        metadata: BTreeMap::from([("etag".to_owned(), "ä".to_owned())]),
+    }
+}
+
+fn file_of(store: &ObjectStore, key: &str, version: &Version) -> PathBuf {
+    store.key_directory(BUCKET, key).unwrap().join(&version.id)
+}
+
+#[test]
+fn a_reopened_store_has_every_version() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let first = store.put(BUCKET, "key", object("first"), &Precondition::None).unwrap();
+    let second = store.put(BUCKET, "key", object("second"), &Precondition::None).unwrap();
+    drop(store);
+
+    let store = open(&dir);
+    let found = store.find(BUCKET, "key").unwrap();
+    assert_eq!(found.version, second);
+    assert_eq!(found.read().unwrap(), b"second");
+    assert_eq!(store.find_version(BUCKET, "key", &first.id).unwrap().version, first);
+    assert_eq!(store.list_versions(BUCKET, "").unwrap(), [second, first]);
+    assert_eq!(store.buckets().unwrap(), [BUCKET]);
+}
+
+#[test]
+fn what_an_interrupted_write_left_is_removed_and_harms_nothing() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let version = store.put(BUCKET, "key", object("whole"), &Precondition::None).unwrap();
+    let half = fs::read(file_of(&store, "key", &version)).unwrap();
+    fs::write(dir.path().join("tmp/interrupted"), &half[..half.len() / 2]).unwrap();
+    drop(store);
+
+    let store = open(&dir);
+    assert_eq!(names_in(&dir.path().join("tmp")).unwrap(), [""; 0]);
+    assert_eq!(store.find(BUCKET, "key").unwrap().read().unwrap(), b"whole");
+}
+
+#[test]
+fn a_store_is_open_once() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let error = ObjectStore::open(dir.path()).unwrap_err();
+    assert_eq!(error.to_string(), format!("{} is in use by another process", dir.path().display()));
+    drop(store);
+    open(&dir);
+}
+
+#[test]
+fn a_directory_that_cannot_be_one_is_named() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = ObjectStore::open(&file).unwrap_err().to_string();
+    assert!(error.starts_with(file.to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn every_damage_to_a_file_is_noticed() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let version = store.put(BUCKET, "key", object("the body"), &Precondition::None).unwrap();
+    let file = file_of(&store, "key", &version);
+    let whole = fs::read(&file).unwrap();
+
+    let truncated = (0..whole.len()).map(|length| whole[..length].to_vec());
+    let extended = [whole.as_slice(), b"x"].concat();
+    let flipped = (0..whole.len()).map(|index| {
+        let mut bytes = whole.clone();
+        bytes[index] ^= 1;
+        bytes
+    });
+    for bytes in truncated.chain(flipped).chain([extended]) {
+        fs::write(&file, &bytes).unwrap();
+        let error = store.find(BUCKET, "key").and_then(Found::read).unwrap_err();
+        assert!(matches!(&error, StoreError::Broken { path, .. } if *path == file), "{error}");
+    }
+    fs::write(&file, &whole).unwrap();
+    assert_eq!(store.find(BUCKET, "key").unwrap().read().unwrap(), b"the body");
+}
+
+#[test]
+fn a_version_that_was_found_is_read_even_if_it_is_removed_meanwhile() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let version = store.put(BUCKET, "key", object("found"), &Precondition::None).unwrap();
+    let found = store.find(BUCKET, "key").unwrap();
+    store.delete_version(BUCKET, "key", &version.id).unwrap();
+    assert_eq!(found.read().unwrap(), b"found");
+    assert!(matches!(store.find(BUCKET, "key"), Err(StoreError::NoSuchKey { delete_marker: None })));
+}
+
+#[test]
+fn readers_never_miss_an_object_that_is_overwritten() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    store.put(BUCKET, "key", object("0"), &Precondition::None).unwrap();
+    let start = Barrier::new(3);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..200 {
+                    store.find(BUCKET, "key").unwrap().read().unwrap();
+                }
+            });
+        }
+        start.wait();
+        for number in 0..100 {
+            store.put(BUCKET, "key", object(&number.to_string()), &Precondition::None).unwrap();
+        }
+    });
+    assert_eq!(store.find(BUCKET, "key").unwrap().read().unwrap(), b"99");
+}
+
+#[test]
+fn bucket_names_are_those_of_s3() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    for name in ["", "a", "..", "../x", "Upper", "a/b", "a\0b", &"a".repeat(64)] {
+        assert!(matches!(store.create_bucket(name), Err(StoreError::InvalidBucketName(_))), "{name:?}");
+        assert!(matches!(store.find(name, "key"), Err(StoreError::NoSuchBucket(_))), "{name:?}");
+    }
+    assert_eq!(store.buckets().unwrap(), [BUCKET]);
+}

@@ -1,0 +1,8 @@
+//! The emulator with the SDK's client and, for requests that the SDK does not send, signed raw requests.
+
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod objects;
+mod refusals;
+mod server;
+mod versions;
