@@ -67,7 +67,7 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error")
     }
 
-    /// The same with the server's clock.
+    /// Adds the server's clock.
     pub(crate) fn at(self, now: UnixSeconds) -> Self {
         Self { server_time: Some(now), ..self }
     }

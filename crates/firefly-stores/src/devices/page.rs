@@ -39,7 +39,7 @@ pub struct DevicePage {
     /// The devices, oldest registration first.
     #[cfg_attr(feature = "openapi", schemars(with = "Vec<ListedDevice<'static>>"))]
     devices: Vec<Box<RawValue>>,
-    /// Where the next answer continues; absent when the list has ended.
+    /// The position at which the next answer continues; absent when the list has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
