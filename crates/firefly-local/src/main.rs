@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use emulator_kit::Deadlines;
-use firefly_local::jwt::{DeveloperIssuer, Identity};
+use firefly_local::issuer::{DeveloperIssuer, Identity};
 use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, engines_file, files, private_dir};
 use firefly_service::UnixSeconds;
 use firefly_service::log::{self, LogLevel};

@@ -8,7 +8,7 @@ use emulator_kit::Deadlines;
 use firefly_core::device::DeviceId;
 use firefly_core::registration::RegistrationKey;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
-use firefly_local::jwt::Identity as User;
+use firefly_local::issuer::Identity as User;
 use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer};
 use firefly_service::UnixSeconds;
 use firefly_service::aws::Aws;
