@@ -155,7 +155,7 @@ impl Engines {
     /// Whether nothing that [`REQUESTS`] would write is there.
     async fn are_untouched(&self) -> bool {
         let swapped = self.cloud.item(DEVICES, "uuid", "swapped").await;
-        let s3 = self.cloud.aws().s3();
+        let s3 = self.cloud.s3();
         let object = s3.head_object().bucket(self.cloud.bucket()).key("swapped").send().await;
         swapped.is_none() && object.is_err()
     }

@@ -2,13 +2,13 @@
 //!
 //! `tests/event.json` of each function's folder is an event of its route, written after the Developer Guide; the signed ones are those of
 //! the device `fifteen-bytes` of `vectors/device.json`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use firefly_core::time::UnixSeconds;
 use firefly_device::Response;
 use firefly_functions::InvokeError;
-use firefly_service::UnixSeconds;
-use firefly_service::http::EventError;
+use firefly_runtime::MalformedEvent;
 use firefly_testkit::answer::json;
 use firefly_testkit::runtime_api::Event;
 use firefly_testkit::{Invoked, START, TestCloud};
@@ -46,7 +46,7 @@ async fn answer(function: &Invoked, event: &Event) -> Response {
 async fn put_recorded_key(cloud: &TestCloud) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let number = |number: u64| AttributeValue::N(number.to_string());
-    let put = cloud.aws().dynamodb().put_item().table_name("firefly-registration-keys");
+    let put = cloud.dynamodb().put_item().table_name("firefly-registration-keys");
     let put = put.item("key", text("A1B2C3")).item("ttl", number(2 * START)).item("generated_at", number(START));
     put.item("generated_by_sub", text("s")).item("generated_by_email", text("e")).send().await.unwrap();
 }
@@ -166,17 +166,11 @@ async fn an_event_that_is_no_request_is_an_error() {
         let event = function.event();
         for base64 in ["&", "QQ", "QQ=", "QQ==\n", "QR==", "_w==", "Q Q=="] {
             let event = event.clone().with("/body", base64).with("/isBase64Encoded", true);
-            assert!(
-                matches!(try_answer(function, &event).await, Err(InvokeError::Event(EventError::Body))),
-                "{base64}"
-            );
+            assert_malformed(try_answer(function, &event).await, "the event's body is not Base64", base64);
         }
         for method in ["", "GET ", "GE T", "G\u{1}", "GÉT"] {
             let event = event.clone().with("/requestContext/http/method", method);
-            assert!(
-                matches!(try_answer(function, &event).await, Err(InvokeError::Event(EventError::Method))),
-                "{method}"
-            );
+            assert_malformed(try_answer(function, &event).await, "the event's method is malformed", method);
         }
         for (pointer, value) in [
             ("/requestContext", Value::Null),
@@ -190,6 +184,11 @@ async fn an_event_that_is_no_request_is_an_error() {
             assert!(matches!(try_answer(function, &event).await, Err(InvokeError::Json(_))), "{pointer}");
         }
     }
+}
+
+fn assert_malformed(result: Result<Response, InvokeError>, why: &'static str, case: &str) {
+    let Err(InvokeError::Event(error)) = result else { panic!("{case}: {result:?}") };
+    assert_eq!(error, MalformedEvent(why), "{case}");
 }
 
 /// Every member of every recorded event, replaced by every type of value: an answer, or an error. Clients have no part in

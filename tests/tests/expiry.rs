@@ -9,7 +9,7 @@ use firefly_testkit::TestCloud;
 async fn an_expired_key_leaves_the_table_and_a_live_one_stays() {
     let cloud = TestCloud::start().await;
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let table = cloud.aws().dynamodb();
+    let table = cloud.dynamodb();
     for (key, ttl) in [("EXPIRD", now - 60), ("LIVING", now + 600)] {
         let put = table.put_item().table_name("firefly-registration-keys");
         let put = put.item("key", AttributeValue::S(key.to_owned())).item("ttl", AttributeValue::N(ttl.to_string()));

@@ -13,7 +13,7 @@ async fn try_wrong_key(cloud: &TestCloud) -> u16 {
 
 /// Lays down a count of wrong keys.
 async fn set_wrong_keys(cloud: &TestCloud, whose: &str, count: u64) {
-    let put = cloud.aws().dynamodb().put_item().table_name("firefly-registration-keys");
+    let put = cloud.dynamodb().put_item().table_name("firefly-registration-keys");
     let put = put.item("key", AttributeValue::S(format!("wrong-keys#{WINDOW}#{whose}")));
     put.item("wrong_keys", AttributeValue::N(count.to_string())).send().await.unwrap();
 }

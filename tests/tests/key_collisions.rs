@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use firefly_core::registration::RegistrationKey;
-use firefly_service::environment::{Environment, Random};
-use firefly_service::metrics::Metrics;
+use firefly_runtime::{Environment, Metrics, Random};
 use firefly_testkit::stored::{Item, KEYS, item, number, text};
 use firefly_testkit::{Invoked, TestCloud};
 use rand::SeedableRng as _;

@@ -167,7 +167,7 @@ async fn a_list_is_complete_beyond_one_page_of_the_table() {
         item
     }));
     cloud.put_items(KEYS, items).await;
-    let page = cloud.aws().dynamodb().scan().table_name(KEYS).send().await.unwrap();
+    let page = cloud.dynamodb().scan().table_name(KEYS).send().await.unwrap();
     let mine = |item: &Item| item["generated_by_sub"] == AttributeValue::S("anna".to_owned());
     let on_first_page = page.items().iter().filter(|item| mine(item)).count();
     assert!(page.last_evaluated_key().is_some() && on_first_page < 30, "{on_first_page} keys are on the first page");

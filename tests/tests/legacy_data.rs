@@ -22,7 +22,7 @@ async fn legacy(cloud: &TestCloud, backup: &[u8], tag: Option<&str>) -> (Identit
 async fn a_device_of_old_goes_on_without_registering_anew() {
     let cloud = TestCloud::start().await;
     let old = b"FFCE\x00 as it was once sealed, which no envelope is now";
-    let tag = etag(b"old configuration");
+    let tag = etag(b"old configuration").quoted();
     let bare = tag.trim_matches('"');
     let (device, row) = legacy(&cloud, old, Some(bare)).await;
 
@@ -84,7 +84,7 @@ async fn a_device_of_old_is_registered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_metadata_of_old_loses_a_backup() {
     let cloud = TestCloud::start().await;
-    let tag = etag(b"configuration");
+    let tag = etag(b"configuration").quoted();
     for metadata in [None, Some(""), Some("\"\""), Some("None"), Some("d41d8cd98f00b204e9800998ecf8427e")] {
         let (device, _) = legacy(&cloud, b"FFCE of old", metadata).await;
         let restored = cloud.restore(&device).await;

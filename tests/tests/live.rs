@@ -12,8 +12,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
-use firefly_service::UnixSeconds;
 use firefly_testkit::answer::json;
 use firefly_testkit::new_device;
 

@@ -10,7 +10,7 @@ use firefly_testkit::faults::{Call, Fault, Faults, assert_outage};
 
 /// Takes the table of a stack away.
 async fn without(cloud: &TestCloud, table: &TableTemplate) {
-    let dynamodb = cloud.aws().dynamodb();
+    let dynamodb = cloud.dynamodb();
     dynamodb.update_table().table_name(&table.name).deletion_protection_enabled(false).send().await.unwrap();
     dynamodb.delete_table().table_name(&table.name).send().await.unwrap();
 }
@@ -23,7 +23,7 @@ async fn without_the_devices_table_a_backup_is_a_failure_of_ours() {
     let table = TableTemplate::parse(DEVICES_TABLE).unwrap();
     without(&cloud, &table).await;
     assert_outage("no devices table", &cloud.upload(&device, &envelope).await, 500);
-    tables::create(&cloud.aws().dynamodb(), &table).await.unwrap();
+    tables::create(cloud.dynamodb(), &table).await.unwrap();
     assert_eq!(cloud.upload(&device, &envelope).await.status, 401, "a table that knows no device");
 }
 
@@ -34,7 +34,7 @@ async fn without_the_keys_table_minting_is_a_failure_of_ours() {
     without(&cloud, &table).await;
     let answer = cloud.as_user("installer", &[], "POST", "/registration-keys").await;
     assert_outage("no keys table", &answer, 500);
-    tables::create(&cloud.aws().dynamodb(), &table).await.unwrap();
+    tables::create(cloud.dynamodb(), &table).await.unwrap();
     assert_eq!(cloud.as_user("installer", &[], "POST", "/registration-keys").await.status, 201);
 }
 

@@ -1,6 +1,7 @@
 //! Rules of the repository that the compiler does not hold.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,6 +79,7 @@ fn evidence_is_made_in_one_place() {
     };
     assert_eq!(makes("VerifiedDevice"), 1);
     assert_eq!(makes("SignatureVerified"), 1);
+    assert_eq!(makes("SuperUser"), 1);
 }
 
 #[test]
@@ -99,9 +101,54 @@ fn functions_are_thin() {
 fn only_main_reads_the_environment_and_the_clock() {
     let words = ["env::var", "SystemTime::now"];
     assert_absent("crates/firefly-core/src", &words, &[]);
-    assert_absent("crates/firefly-service/src", &words, &["crates/firefly-service/src/function.rs"]);
+    assert_absent("crates/firefly-runtime/src", &words, &["crates/firefly-runtime/src/run.rs"]);
+    assert_absent("crates/firefly-stores/src", &words, &[]);
+    assert_absent("crates/firefly-http/src", &words, &[]);
     assert_absent("crates/firefly-local/src", &["env::var"], &["crates/firefly-local/src/main.rs"]);
     assert_absent("lambdas", &words, &[]);
+}
+
+/// The runtime names no table, bucket or HTTP answer, and the stores name no HTTP answer.
+#[test]
+fn each_crate_below_the_functions_knows_its_own_subject_alone() {
+    for (package, others) in [
+        (
+            "firefly-runtime",
+            &["firefly-http ", "firefly-stores ", "lambda_http ", "aws-sdk-dynamodb ", "aws-sdk-s3 "][..],
+        ),
+        ("firefly-stores", &["firefly-http ", "lambda_http "]),
+    ] {
+        let tree = cargo_tree(package);
+        let found: Vec<_> = tree.lines().filter(|line| others.iter().any(|other| line.starts_with(other))).collect();
+        assert_eq!(found, Vec::<&str>::new(), "{package}");
+    }
+    assert_absent("crates/firefly-runtime/src", &["StatusCode", "TABLE_NAME", "BUCKET_NAME"], &[]);
+    assert_absent("crates/firefly-stores/src", &["ApiError", "StatusCode", "query_parameter"], &[]);
+}
+
+/// Crates of this workspace that a function's binary contains run for every request, and are built for speed.
+#[test]
+fn the_release_profile_names_every_crate_of_the_functions() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, profile) = manifest.split_once("[profile.release.package]\n").unwrap();
+    let overridden = profile.lines().take_while(|line| !line.starts_with('['));
+    let overridden: BTreeSet<_> = overridden
+        .filter(|line| line.starts_with("firefly-"))
+        .map(|line| line.replace(" = { opt-level = 3 }", ""))
+        .collect();
+    let linked = |tree: String| -> Vec<String> {
+        let names = tree.lines().filter_map(|line| line.split(' ').next());
+        names.filter(|name| name.starts_with("firefly-")).map(str::to_owned).collect()
+    };
+    let linked: BTreeSet<_> = lambdas().iter().flat_map(|name| linked(cargo_tree(name))).collect();
+    assert_eq!(overridden, linked);
+}
+
+/// Debug and trace events are compiled out of every function that is released.
+#[test]
+fn released_functions_hold_no_debug_events() {
+    let manifest = fs::read_to_string(root().join("crates/firefly-runtime/Cargo.toml")).unwrap();
+    assert!(manifest.contains("tracing = { workspace = true, features = [\"release_max_level_info\"] }"));
 }
 
 #[test]

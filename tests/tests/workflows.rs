@@ -87,8 +87,10 @@ fn workflow_of(
     };
     let keep_data = keep_data.map(|value| format!("      keep_data: {value}\n")).unwrap_or_default();
     let title = format!("{}{}", verb[..1].to_uppercase(), &verb[1..]);
+    let rendered = format!("# Rendered by firefly-render from lambdas/{name}/function.toml; do not edit.\n");
+    let head = if stack.is_function() { rendered } else { String::new() };
     format!(
-        "name: {verb}-{name}
+        "{head}name: {verb}-{name}
 
 on:
   workflow_dispatch:

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::engine::Calls;
 use crate::error::BenchError;
 use crate::process::Process;
-use crate::runtime_api::{RuntimeApi, Waiting};
+use crate::runtime_api::RuntimeApi;
 use crate::scenario::Stage;
 
 /// Invocations of a warm process that are not counted: caches, allocator and connections settle.
@@ -68,31 +68,29 @@ pub(crate) struct Warm {
 struct Running {
     runtime_api: RuntimeApi,
     process: Process,
-    waiting: Waiting,
     init: Duration,
 }
 
 async fn start(stage: &Stage, binary: &Path) -> Result<Running, BenchError> {
-    let mut runtime_api = RuntimeApi::start(stage.scenario.function).await?;
+    let runtime_api = RuntimeApi::start(stage.scenario.function).await;
     let environment = stage.environment(runtime_api.address());
     let started = Instant::now();
     let process = Process::start(binary, &environment)?;
-    let waiting = runtime_api.waiting().await?;
-    let init = waiting.since - started;
-    Ok(Running { runtime_api, process, waiting, init })
+    let init = runtime_api.waiting().await? - started;
+    Ok(Running { runtime_api, process, init })
 }
 
 impl Running {
     /// One invocation: how long it took and what CPU time, until the process waits again.
     async fn invoke(self, stage: &Stage) -> Result<(Self, Duration, Duration), BenchError> {
-        let Self { mut runtime_api, process, waiting, init } = self;
+        let Self { mut runtime_api, process, init } = self;
         let event = stage.event();
         let before = process.cpu().await?;
-        let answered = runtime_api.invoke(waiting, event).await?;
-        let waiting = runtime_api.waiting().await?;
+        let answered = runtime_api.invoke(event).await?;
+        runtime_api.waiting().await?;
         let cpu = process.cpu().await?.saturating_sub(before);
         stage.check(&answered.payload)?;
-        Ok((Self { runtime_api, process, waiting, init }, answered.duration, cpu))
+        Ok((Self { runtime_api, process, init }, answered.duration, cpu))
     }
 }
 

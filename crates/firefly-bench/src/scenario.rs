@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use emulator_kit::Credentials;
-use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH};
+use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH, MAX_LENGTH};
+use firefly_core::etag::ETag;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, etag, random_nonce};
 use firefly_testkit::new_device;
@@ -46,8 +47,8 @@ const fn scenario(name: &'static str, function: &'static str, request: Request, 
 /// The smallest envelope.
 const EMPTY: usize = HEADER_LENGTH;
 const SMALL: usize = 8 << 10;
-/// An envelope of the largest plaintext.
-const LARGE: usize = HEADER_LENGTH + (512 << 10);
+/// The largest envelope.
+const LARGE: usize = MAX_LENGTH;
 
 /// Every scenario; the first is the floor.
 pub(crate) const SCENARIOS: [Scenario; 14] = [
@@ -73,7 +74,7 @@ pub(crate) struct Stage {
     pub(crate) engine: Engine,
     device: Identity,
     envelope: Vec<u8>,
-    etag: String,
+    etag: ETag,
 }
 
 impl Stage {
@@ -125,14 +126,14 @@ impl Stage {
             Request::Registration => event.registration(&self.device, "A1B2C3"),
             Request::Signed => sign(event),
             Request::Backup(_) if event.get("/body").is_none() => sign(event),
-            Request::Backup(_) => sign(event).header("ETag", &self.etag).body(&self.envelope),
+            Request::Backup(_) => sign(event).header("ETag", &self.etag.quoted()).body(&self.envelope),
         };
         event.to_string()
     }
 
     /// Checks that a reply is the answer of the route.
-    pub(crate) fn check(&self, payload: &[u8]) -> Result<(), BenchError> {
-        let answer = parse_payload(&String::from_utf8_lossy(payload));
+    pub(crate) fn check(&self, payload: &str) -> Result<(), BenchError> {
+        let answer = parse_payload(payload);
         if answer.status == self.scenario.status {
             return Ok(());
         }

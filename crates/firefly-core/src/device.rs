@@ -1,4 +1,4 @@
-//! Who a device is: UUID, product, public key.
+//! The identity of a device: UUID, product, public key.
 
 use std::{fmt, str::FromStr};
 
@@ -6,10 +6,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use p256::ecdsa::VerifyingKey;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
-use crate::{hex, signed_request::Signature};
+use crate::{hex, signature::Signature};
 
-/// A device's UUID (RFC 9562 §4): 36 characters with dashes, hex digits of any case, version and variant not
-/// judged. Its canonical form, in which it is stored and compared, is lower case.
+/// A device's UUID (RFC 9562 §4).
+///
+/// It parses from 36 characters with dashes and hex digits of any case; version and variant are not judged. It is
+/// stored and compared in its canonical form, which is lower case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId([u8; 16]);
 
@@ -42,14 +44,12 @@ impl fmt::Debug for DeviceId {
 
 /// The text is not a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", Self::REASON)]
+#[error("not a UUID of 36 characters")]
 pub struct DeviceIdError;
 
-impl DeviceIdError {
-    pub(crate) const REASON: &'static str = "not a UUID of 36 characters";
-}
-
-/// The hardware a device is: `0x` and 8 hex digits, stored with upper-case digits as the firmware writes them.
+/// The hardware that a device is: `0x` and 8 hex digits.
+///
+/// It parses from digits of any case and is stored with upper-case digits, as the firmware writes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductHex([u8; 4]);
 
@@ -75,14 +75,10 @@ impl fmt::Debug for ProductHex {
 
 /// The text is not a `product_hex`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", Self::REASON)]
+#[error("not 0x followed by 8 hex digits")]
 pub struct ProductHexError;
 
-impl ProductHexError {
-    pub(crate) const REASON: &'static str = "not 0x followed by 8 hex digits";
-}
-
-/// The P-256 public key a device's signatures verify under, a point on the curve other than infinity.
+/// The P-256 public key that verifies a device's signatures: a point on the curve other than infinity.
 ///
 /// Its text form is the standard Base64 (RFC 4648 §4, padded) of the 65-byte uncompressed point `0x04 ‖ X ‖ Y`
 /// (SEC 1 §2.3.3), X and Y big-endian.
@@ -90,7 +86,7 @@ impl ProductHexError {
 pub struct DevicePublicKey(VerifyingKey);
 
 impl DevicePublicKey {
-    /// Bytes of the uncompressed point.
+    /// The bytes of the uncompressed point.
     const SEC1_LENGTH: usize = 65;
 
     /// Parses the Base64 of an uncompressed point.
@@ -98,7 +94,7 @@ impl DevicePublicKey {
     /// # Errors
     ///
     /// [`PublicKeyError`] if the text is not strict Base64, not of 65 bytes, in another form of SEC 1
-    /// (compressed, hybrid, infinity) or of a point off the curve.
+    /// (compressed, hybrid, infinity), or if its point is not on the curve.
     pub fn from_base64(text: &str) -> Result<Self, PublicKeyError> {
         let sec1 = BASE64_STANDARD.decode(text).map_err(|_| PublicKeyError)?;
         if sec1.len() != Self::SEC1_LENGTH {
@@ -107,17 +103,17 @@ impl DevicePublicKey {
         VerifyingKey::from_sec1_bytes(&sec1).map(Self).map_err(|_| PublicKeyError)
     }
 
-    /// The padded Base64 of the 65-byte uncompressed point.
+    /// Returns the padded Base64 of the 65-byte uncompressed point.
     #[must_use]
     pub fn to_base64(&self) -> String {
         BASE64_STANDARD.encode(self.0.to_sec1_point(false))
     }
 
-    /// Whether `signature` is the ECDSA signature of this key's device over the SHA-256 of `message`
-    /// (FIPS 186-5 §6.4.2); `s` may be in either half of its range.
+    /// Succeeds if `signature` is the ECDSA signature of this key's device over the SHA-256 of `message`
+    /// (FIPS 186-5 §6.4.2).
     ///
-    /// What is parsed is `p256`'s, which is strict; what is computed is `ring`'s, which takes a third of the time and is in
-    /// every function for TLS.
+    /// `s` may be in either half of its range. `p256` parses, because it is strict; `ring` computes, because it takes a
+    /// third of the time and is in every function for TLS.
     pub(crate) fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), ring::error::Unspecified> {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.0.to_sec1_point(false))
             .verify(message, &signature.as_p256().to_bytes())
@@ -132,12 +128,8 @@ impl fmt::Debug for DevicePublicKey {
 
 /// The text is not a device's public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", Self::REASON)]
+#[error("not the Base64 of a P-256 point in the 65-byte uncompressed form")]
 pub struct PublicKeyError;
-
-impl PublicKeyError {
-    pub(crate) const REASON: &'static str = "not the Base64 of a P-256 point in the 65-byte uncompressed form";
-}
 
 #[cfg(test)]
 mod tests {
@@ -158,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_uuid_is_refused() {
+    fn text_that_is_not_a_uuid_is_refused() {
         for text in [
             "",
             "2d411e72c8063038573bbb16a4a19bcf",

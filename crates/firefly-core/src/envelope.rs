@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-/// The four bytes every envelope starts with.
+/// The four bytes that every envelope starts with.
 pub const MAGIC: [u8; 4] = *b"FFCE";
 
-/// The one version of the format there is.
+/// The only version of the format.
 pub const VERSION: u8 = 1;
 
-/// Bytes before the ciphertext.
+/// The bytes of the header, after which the ciphertext begins.
 pub const HEADER_LENGTH: usize = 37;
 
-/// Most bytes of plaintext, and so of ciphertext, that the firmware uploads: 512 KiB.
+/// The most bytes of plaintext, and so of ciphertext, that the firmware uploads: 512 KiB.
 pub const MAX_PLAINTEXT_LENGTH: usize = 524_288;
 
-/// Most bytes of a whole envelope.
+/// The most bytes of a whole envelope.
 pub const MAX_LENGTH: usize = HEADER_LENGTH + MAX_PLAINTEXT_LENGTH;
 
 /// An AES-256-GCM ciphertext in its FFCE container, borrowed from the bytes it came in.
@@ -29,7 +29,7 @@ pub const MAX_LENGTH: usize = HEADER_LENGTH + MAX_PLAINTEXT_LENGTH;
 /// |     37 |     N | ciphertext                                       |
 ///
 /// There is no additional authenticated data, N may be 0, and nothing follows the ciphertext. Only the device
-/// holds the key, so whether the tag is right is not known here.
+/// holds the key, so the tag is not verified here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
     bytes: &'a [u8],
@@ -39,13 +39,13 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Takes `bytes`, all of them, as one envelope.
+    /// Parses all of `bytes` as one envelope.
     ///
     /// # Errors
     ///
-    /// [`EnvelopeError::Empty`] for no bytes; [`EnvelopeError::TooLarge`] for what is longer than
-    /// [`MAX_PLAINTEXT_LENGTH`] and not a well-formed envelope of at most [`MAX_LENGTH`]; otherwise the first
-    /// field that is wrong.
+    /// [`EnvelopeError::Empty`] if there are no bytes; [`EnvelopeError::TooLarge`] if they are more than
+    /// [`MAX_PLAINTEXT_LENGTH`] and not a well-formed envelope of at most [`MAX_LENGTH`]; otherwise the error of the
+    /// first field that is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, EnvelopeError> {
         let length = bytes.len();
         match Self::parse_any_length(bytes) {
@@ -78,7 +78,7 @@ impl<'a> Envelope<'a> {
         Ok(Self { bytes, nonce, tag, ciphertext })
     }
 
-    /// The envelope of these parts as bytes.
+    /// Returns the bytes of the envelope that has these parts.
     ///
     /// # Errors
     ///
@@ -93,57 +93,57 @@ impl<'a> Envelope<'a> {
         Ok([&MAGIC, [VERSION].as_slice(), nonce, &declared.to_le_bytes(), tag, ciphertext].concat())
     }
 
-    /// The whole envelope.
+    /// Returns the whole envelope.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The GCM nonce.
+    /// Returns the GCM nonce.
     #[must_use]
     pub const fn nonce(&self) -> &'a [u8; 12] {
         self.nonce
     }
 
-    /// The GCM tag.
+    /// Returns the GCM tag.
     #[must_use]
     pub const fn tag(&self) -> &'a [u8; 16] {
         self.tag
     }
 
-    /// The ciphertext, as long as the plaintext.
+    /// Returns the ciphertext, which is as long as the plaintext.
     #[must_use]
     pub const fn ciphertext(&self) -> &'a [u8] {
         self.ciphertext
     }
 }
 
-/// Shows the length alone: backup content is not for logs.
+/// Shows only the length: backup content is not for logs.
 impl fmt::Debug for Envelope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Envelope({} bytes)", self.bytes.len())
     }
 }
 
-/// Why bytes are not an envelope.
+/// The reason why bytes are not an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// There are no bytes.
     #[error("the envelope is empty")]
     Empty,
-    /// There are more bytes than an envelope may have, or more than [`MAX_PLAINTEXT_LENGTH`] that are not an envelope.
+    /// There are more than [`MAX_PLAINTEXT_LENGTH`] bytes, and they are not an envelope of at most [`MAX_LENGTH`].
     #[error(
         "{length} bytes are more than {MAX_PLAINTEXT_LENGTH} and not one complete, well-formed envelope of at most \
          {MAX_LENGTH}"
     )]
     TooLarge {
-        /// Bytes there are, or would be written.
+        /// The number of bytes that there are, or that would be written.
         length: usize,
     },
     /// The bytes end within the header.
     #[error("the envelope ends after {length} bytes, within its header of {HEADER_LENGTH}")]
     Truncated {
-        /// Bytes there are.
+        /// The number of bytes that there are.
         length: usize,
     },
     /// The bytes do not start with [`MAGIC`].
@@ -152,15 +152,15 @@ pub enum EnvelopeError {
     /// The version is not [`VERSION`].
     #[error("the envelope has version {version}, not {VERSION}")]
     UnsupportedVersion {
-        /// The version byte as sent.
+        /// The version byte as it was sent.
         version: u8,
     },
     /// The length field differs from the number of bytes after the header.
     #[error("the envelope declares {declared} bytes of ciphertext and carries {actual}")]
     LengthMismatch {
-        /// What the length field says, in bytes.
+        /// The value of the length field, in bytes.
         declared: u32,
-        /// Bytes after the header.
+        /// The number of bytes after the header.
         actual: usize,
     },
 }

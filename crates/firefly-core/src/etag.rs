@@ -1,25 +1,32 @@
-//! The entity tag a device gives its backup.
+//! The entity tag that a device gives its backup.
 
 use std::{fmt, str::FromStr};
 
 use crate::hex;
 
-/// A backup's entity tag: the SHA-256 of the plaintext, which only the device can compute. The cloud keeps it,
-/// returns it and compares it; it proves nothing about the envelope it came with.
+/// A backup's entity tag: the SHA-256 of the plaintext, which only the device can compute.
 ///
-/// Parses from 64 hex digits of any case, bare or in one pair of double quotes (RFC 9110 §8.8.3, strong tags
+/// The cloud keeps it, returns it and compares it. It proves nothing about the envelope that it came with.
+///
+/// It parses from 64 hex digits of any case, bare or in one pair of double quotes (RFC 9110 §8.8.3, strong tags
 /// only).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ETag([u8; 32]);
 
 impl ETag {
-    /// 64 lower-case hex digits, the form that is stored.
+    /// Takes the SHA-256 of a plaintext as its tag.
+    #[must_use]
+    pub const fn from_digest(sha256: [u8; 32]) -> Self {
+        Self(sha256)
+    }
+
+    /// Returns 64 lower-case hex digits, the form that is stored.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.to_string()
     }
 
-    /// `"<64 lower-case hex digits>"` with its double quotes, the form of an `ETag` header.
+    /// Returns `"<64 lower-case hex digits>"` with its double quotes, the form of an `ETag` header.
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("\"{self}\"")
@@ -69,6 +76,11 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_is_written_in_hex() {
+        assert_eq!(ETag::from_digest([0xAB; 32]).to_hex(), "ab".repeat(32));
+    }
+
+    #[test]
     fn any_other_form_is_refused() {
         for text in [
             String::new(),
@@ -89,9 +101,6 @@ mod tests {
             HEX.replacen('e', "+", 1),
         ] {
             assert_eq!(text.parse::<ETag>(), Err(ETagError), "{text}");
-        }
-        for end in 0..HEX.len() {
-            assert_eq!(HEX[..end].parse::<ETag>(), Err(ETagError), "{end}");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Hexadecimal text of a fixed number of bytes.
+//! Bytes as hex digits.
 
 use std::fmt;
 
-/// The `N` bytes that `text` writes as exactly `2 * N` hex digits of any case.
-pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// Returns the `N` bytes that `text` writes as exactly `2 * N` hex digits of any case.
+#[must_use]
+pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
         return None;
@@ -13,6 +14,15 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = digit(*high)? << 4 | digit(*low)?;
     }
     Some(bytes)
+}
+
+/// Returns `bytes` as lower-case hex digits, two per byte.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(2 * bytes.len());
+    // Writing to a string does not fail.
+    let _ = write_lower(&mut digits, bytes);
+    digits
 }
 
 /// Writes `bytes` as lower-case hex digits.

@@ -1,7 +1,7 @@
-//! JSON kept as sent, within what DynamoDB can hold.
+//! JSON that is kept as sent, within the limits of DynamoDB.
 //!
-//! Objects are split into members whose values stay raw text until they are wanted: the text of a value nobody
-//! asks for is checked for its syntax alone, without recursion, whatever its depth.
+//! Objects are split into members whose values stay raw text until they are wanted. Until then only the syntax of a
+//! value is checked, without recursion, at any depth.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,10 +11,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// Most containers one within the other, the outermost being level 1. DynamoDB allows 32 levels.
+/// The most containers that may be nested, the outermost being level 1. DynamoDB allows 32 levels.
 pub const MAX_DEPTH: usize = 16;
 
-/// Magnitudes of numbers other than 0 that are not integers; DynamoDB's own range is a little wider.
+/// The magnitudes of numbers that are neither 0 nor integers. DynamoDB's own range is a little wider.
 const MAGNITUDES: std::ops::RangeInclusive<f64> = 1e-120..=1e120;
 
 /// A JSON value (RFC 8259) within the limits of this module.
@@ -34,8 +34,10 @@ pub enum JsonValue {
     Object(JsonObject),
 }
 
-/// A JSON object: its members in the order sent, no name empty, none twice (of duplicates the last value wins,
-/// in the place of the first), containers nested at most [`MAX_DEPTH`] deep.
+/// A JSON object with its members in the order sent.
+///
+/// No name is empty, and no name occurs twice: of duplicates the last value is kept, in the place of the first.
+/// Containers are nested at most [`MAX_DEPTH`] deep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonObject(Vec<(String, JsonValue)>);
 
@@ -44,42 +46,44 @@ impl JsonObject {
     ///
     /// # Errors
     ///
-    /// [`JsonError`] for the first thing in it that is wrong.
+    /// [`JsonError`] for the first part of the text that is wrong.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
         let raw = serde_json::from_str(text).map_err(|_| JsonError::Syntax)?;
         Self::from_raw(raw)
     }
 
-    /// The object that `raw` is, at level 1.
+    /// Parses an object whose syntax is known to be right, at level 1.
     pub(crate) fn from_raw(raw: &RawValue) -> Result<Self, JsonError> {
         object(raw, 1)
     }
 
-    /// The members in the order sent.
+    /// Iterates over the members in the order sent.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &JsonValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The value of the member of this name.
+    /// Returns the value of the member of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&JsonValue> {
         self.iter().find_map(|(member, value)| (member == name).then_some(value))
     }
 }
 
-/// A decimal number that DynamoDB takes as it is: an integer within i64 or u64 without leading zeros, or another
-/// number that is 0 or of magnitude 1e-120 to 1e120, in the fewest digits that give the same `f64` back.
+/// A decimal number that DynamoDB takes as it is.
+///
+/// It is an integer within i64 or u64 without leading zeros, or another number that is 0 or of magnitude 1e-120 to
+/// 1e120. The latter has the fewest digits that give the same `f64` back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonNumber(String);
 
 impl JsonNumber {
-    /// Its decimal text, perhaps with an exponent: `-3`, `0.5`, `1e-7`.
+    /// Returns the decimal text, perhaps with an exponent: `-3`, `0.5`, `1e-7`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// `literal` must have the syntax of a JSON number.
+    /// Converts a literal that has the syntax of a JSON number.
     fn from_literal(literal: &str) -> Result<Self, JsonError> {
         if !literal.contains(['.', 'e', 'E']) {
             return literal
@@ -100,7 +104,7 @@ impl JsonNumber {
     }
 }
 
-/// Whether the literal itself is 0, and not a number so small that its `f64` is.
+/// Returns whether the literal is 0. A literal that is not 0 may be so small that its `f64` is.
 fn is_zero(literal: &str) -> bool {
     literal
         .chars()
@@ -108,46 +112,36 @@ fn is_zero(literal: &str) -> bool {
         .all(|character| !matches!(character, '1'..='9'))
 }
 
-/// Why text is not a JSON object within the limits.
+/// The reason why text is not a JSON object within the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.reason())]
 pub enum JsonError {
     /// The text is not JSON.
+    #[error("not JSON")]
     Syntax,
     /// The value is not a string.
+    #[error("not a string")]
     NotAString,
     /// The value is not an object.
+    #[error("not an object")]
     NotAnObject,
     /// The value is not an array of objects.
+    #[error("not an array of objects")]
     NotAnArrayOfObjects,
-    /// Containers nest deeper than [`MAX_DEPTH`].
+    /// Containers are nested deeper than [`MAX_DEPTH`].
+    #[error("nested too deep")]
     TooDeep,
     /// An object has a member whose name is empty.
+    #[error("a member without a name")]
     EmptyName,
     /// A string has an escape that is half of a surrogate pair.
+    #[error("half of a surrogate pair")]
     LoneSurrogate,
     /// A number is out of the range of [`JsonNumber`].
+    #[error("a number out of range")]
     NumberOutOfRange,
 }
 
-impl JsonError {
-    /// What is wrong, the text of [`Display`](fmt::Display).
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Syntax => "not JSON",
-            Self::NotAString => "not a string",
-            Self::NotAnObject => "not an object",
-            Self::NotAnArrayOfObjects => "not an array of objects",
-            Self::TooDeep => "nested too deep",
-            Self::EmptyName => "a member without a name",
-            Self::LoneSurrogate => "half of a surrogate pair",
-            Self::NumberOutOfRange => "a number out of range",
-        }
-    }
-}
-
-/// The object that `raw` is, itself `level` deep.
+/// Parses an object that is `level` deep.
 fn object(raw: &RawValue, level: usize) -> Result<JsonObject, JsonError> {
     if !raw.get().starts_with('{') {
         return Err(JsonError::NotAnObject);
@@ -170,7 +164,7 @@ fn object(raw: &RawValue, level: usize) -> Result<JsonObject, JsonError> {
     Ok(JsonObject(members))
 }
 
-/// The objects of the array that `raw` is, the array at level 1.
+/// Parses an array of objects, the array at level 1.
 pub(crate) fn array_of_objects(raw: &RawValue) -> Result<Vec<JsonObject>, JsonError> {
     elements(raw)
         .ok_or(JsonError::NotAnArrayOfObjects)?
@@ -182,7 +176,7 @@ pub(crate) fn array_of_objects(raw: &RawValue) -> Result<Vec<JsonObject>, JsonEr
         .collect()
 }
 
-/// The string that `raw` is.
+/// Parses a string.
 pub(crate) fn string(raw: &RawValue) -> Result<String, JsonError> {
     if !raw.get().starts_with('"') {
         return Err(JsonError::NotAString);
@@ -212,16 +206,16 @@ const fn within_depth(level: usize) -> Result<(), JsonError> {
     if level <= MAX_DEPTH { Ok(()) } else { Err(JsonError::TooDeep) }
 }
 
-/// The elements of the array that `raw` is, if it is one.
+/// Returns the elements of an array, `None` if `raw` is not an array.
 fn elements(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// The members of one object in the order sent, duplicates among them, names and values as raw text.
+/// The members of one object in the order sent, with duplicates; names and values are raw text.
 pub(crate) struct Members<'a>(pub(crate) Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// The members of the object that `text` is, if it is one and nothing else.
+    /// Returns the members of an object, `None` if `text` is not exactly one object.
     pub(crate) fn of(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }

@@ -1,25 +1,35 @@
-//! The domain of FireFly Cloud: what a device sends, parsed once into types that cannot be wrong.
+//! The domain of FireFly Cloud: the data that a device sends, parsed once into types that cannot be wrong.
 //!
-//! A value of a type of this crate is valid: its fields are private and every constructor checks. Time and
-//! randomness come in as arguments; nothing here does I/O, waits, reads a clock or holds a generator.
+//! A value of a type of this crate is valid: a field is private and every constructor checks, or it is public and its
+//! own type is valid. Time and randomness come in as arguments; nothing here does I/O, waits, reads a clock or holds a
+//! generator.
 //!
-//! | module             | what it knows                                                                       |
+//! | module             | subject                                                                             |
 //! |--------------------|-------------------------------------------------------------------------------------|
-//! | [`device`]         | who a device is: UUID, product, public key                                          |
+//! | [`caller`]         | a signed-in user                                                                    |
+//! | [`device`]         | the identity of a device: UUID, product, public key                                 |
 //! | [`envelope`]       | the FFCE container of an encrypted backup                                           |
-//! | [`etag`]           | the entity tag a device gives its backup                                            |
-//! | [`json`]           | JSON kept as sent, within what DynamoDB can hold                                    |
-//! | [`registration`]   | one-time registration keys and the body that registers a device                     |
-//! | [`replay`]         | which nonces a device has spent, and whether one more request is admitted           |
+//! | [`etag`]           | the entity tag that a device gives its backup                                       |
+//! | [`group`]          | the groups of users that a route may ask for, and evidence of membership            |
+//! | [`hex`]            | bytes as hex digits                                                                 |
+//! | [`json`]           | JSON that is kept as sent, within the limits of DynamoDB                            |
+//! | [`registration`]   | one-time registration keys, and the body that registers a device                    |
+//! | [`replay`]         | the nonces that a device has spent, and the rule that admits a request              |
+//! | [`signature`]      | the signature of a request                                                          |
 //! | [`signed_request`] | the four headers of a signed request, and the evidence that its signature verifies  |
-//! | [`time`]           | whole seconds since the epoch and the only text form they have on the wire          |
+//! | [`source_address`] | the origin of a request, as far as wrong registration keys are counted              |
+//! | [`time`]           | whole seconds since the epoch, and their text form on the wire                      |
 
+pub mod caller;
 pub mod device;
 pub mod envelope;
 pub mod etag;
-mod hex;
+pub mod group;
+pub mod hex;
 pub mod json;
 pub mod registration;
 pub mod replay;
+pub mod signature;
 pub mod signed_request;
+pub mod source_address;
 pub mod time;

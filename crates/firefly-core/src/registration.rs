@@ -1,4 +1,4 @@
-//! One-time registration keys and the body that registers a device.
+//! One-time registration keys, and the body that registers a device.
 
 use std::{fmt, str::FromStr};
 
@@ -11,33 +11,40 @@ use crate::{
     time::UnixSeconds,
 };
 
-/// Seconds from the making of a registration key to its expiry.
+/// The seconds from the minting of a registration key to its expiry: 30 minutes.
+///
+/// The API promises them: `POST /registration-keys` answers with the time of expiry.
 pub const KEY_LIFETIME_SECONDS: u64 = 1800;
 
-/// Header with the [`RegistrationKey`] a device registers with. Lower case, as API Gateway hands it over.
-pub const KEY_HEADER: &str = "x-registration-key";
+/// The header with the [`RegistrationKey`] that a device registers with.
+///
+/// It is spelled as the firmware sends it. API Gateway hands it over in lower case. Tests that play the client write
+/// the name out, so that a change of it fails them.
+pub const KEY_HEADER: &str = "X-Registration-Key";
 
-/// Most bytes of the body that registers a device: 16 KiB. The firmware's has about 1.3 KB.
+/// The most bytes of the body that registers a device: 16 KiB. The firmware's body has about 1.3 KB.
 pub const MAX_BODY_LENGTH: usize = 16_384;
 
 /// A one-time registration key: exactly 6 characters of `A–Z` and `0–9`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RegistrationKey(String);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RegistrationKey([u8; Self::LENGTH]);
 
 impl RegistrationKey {
-    /// Characters of a key.
+    /// The number of characters of a key.
     pub const LENGTH: usize = 6;
 
     const ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-    /// Draws a key, each with the same probability, at least one byte of `rng` per character.
+    /// Draws a key. Every key has the same probability; each character takes at least one byte of `rng`.
     pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
-        Self((0..Self::LENGTH).map(|_| Self::draw(rng)).collect())
+        Self(std::array::from_fn(|_| Self::draw(rng)))
     }
 
-    /// Draws one character. A byte of the last, incomplete multiple of 36 (252 to 255) is drawn again: its
-    /// remainders would come up more often than the others.
-    fn draw(rng: &mut (impl CryptoRng + ?Sized)) -> char {
+    /// Draws one character.
+    ///
+    /// A byte of the last, incomplete multiple of 36 (252 to 255) is drawn again, because its remainders would come
+    /// up more often than the others.
+    fn draw(rng: &mut (impl CryptoRng + ?Sized)) -> u8 {
         loop {
             let mut byte = [0];
             rng.fill_bytes(&mut byte);
@@ -45,15 +52,16 @@ impl RegistrationKey {
             if multiple < 7
                 && let Some(character) = Self::ALPHABET.get(usize::from(remainder))
             {
-                return char::from(*character);
+                return *character;
             }
         }
     }
 
-    /// The 6 characters.
+    /// Returns the 6 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // The alphabet is ASCII, so the bytes are always UTF-8.
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -61,11 +69,8 @@ impl FromStr for RegistrationKey {
     type Err = RegistrationKeyError;
 
     fn from_str(text: &str) -> Result<Self, RegistrationKeyError> {
-        if text.len() == Self::LENGTH && text.bytes().all(|byte| Self::ALPHABET.contains(&byte)) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(RegistrationKeyError)
-        }
+        let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| RegistrationKeyError)?;
+        if bytes.iter().all(|byte| Self::ALPHABET.contains(byte)) { Ok(Self(bytes)) } else { Err(RegistrationKeyError) }
     }
 }
 
@@ -76,28 +81,30 @@ impl fmt::Debug for RegistrationKey {
     }
 }
 
-/// The text is not a registration key, whatever its state.
+/// The text does not have the form of a registration key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not 6 characters of A-Z and 0-9")]
 pub struct RegistrationKeyError;
 
-/// Whether a key is still good at `now`: it expires at the first instant of `expires_at`. The store deletes
-/// expired keys hours later, so that finding one proves nothing.
+/// Returns whether a key is still good at `now`: it expires at the first instant of `expires_at`.
+///
+/// The store deletes expired keys hours later, so a stored key may be an expired one.
 #[must_use]
 pub fn is_live(expires_at: UnixSeconds, now: UnixSeconds) -> bool {
     now < expires_at
 }
 
-/// A line of text a device says of itself: 1 to 128 Unicode scalar values, none a control character (category
-/// Cc).
+/// A line of text that a device says of itself.
+///
+/// It has 1 to 128 Unicode scalar values and no control character (category Cc).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Text(String);
 
 impl Text {
-    /// Most Unicode scalar values of a text.
+    /// The most Unicode scalar values of a text.
     pub const MAX_LENGTH: usize = 128;
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -118,61 +125,55 @@ impl FromStr for Text {
 
 /// The string is not a [`Text`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", Self::REASON)]
+#[error("not 1 to 128 characters without control characters")]
 pub struct TextError;
 
-impl TextError {
-    const REASON: &'static str = "not 1 to 128 characters without control characters";
-}
-
-/// What a device says of itself when it registers.
+/// The description that a device gives of itself when it registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDevice {
-    /// Member `uuid`.
+    /// The member `uuid`.
     pub id: DeviceId,
-    /// Member `product_id`.
+    /// The member `product_id`.
     pub product_id: Text,
-    /// Member `product_hex`.
+    /// The member `product_hex`.
     pub product_hex: ProductHex,
-    /// Member `device_class`; the firmware's is `CONTROLLER`.
+    /// The member `device_class`; the firmware's is `CONTROLLER`.
     pub device_class: Text,
-    /// Member `public_key`.
+    /// The member `public_key`.
     pub public_key: DevicePublicKey,
-    /// Member `registering_application`.
+    /// The member `registering_application`.
     pub registering_application: Text,
-    /// Member `registering_version`.
+    /// The member `registering_version`.
     pub registering_version: Text,
-    /// Member `mcu`, kept as sent.
+    /// The member `mcu`, kept as sent.
     pub mcu: JsonObject,
-    /// Member `network`, each interface kept as sent; `None` if absent or null.
+    /// The member `network`, each interface kept as sent; `None` if absent or null.
     pub network: Option<Vec<JsonObject>>,
-    /// Member `partitions`, each partition kept as sent; `None` if absent or null.
+    /// The member `partitions`, each partition kept as sent; `None` if absent or null.
     pub partitions: Option<Vec<JsonObject>>,
 }
 
 impl NewDevice {
-    /// Parses the body of a registration: one JSON object in UTF-8. Members it does not know are skipped
-    /// whatever they hold.
+    /// Parses the body of a registration: one JSON object in UTF-8. Unknown members are skipped, whatever they hold.
     ///
     /// # Errors
     ///
-    /// [`NewDeviceError::TooLarge`] above [`MAX_BODY_LENGTH`], then [`NewDeviceError::NotAnObject`], then the
-    /// first member of the order above that is missing or invalid.
+    /// [`NewDeviceError::TooLarge`] above [`MAX_BODY_LENGTH`], then [`NewDeviceError::NotAnObject`], then the error of
+    /// the first member, in the order of the fields, that is missing or invalid.
     pub fn parse(body: &[u8]) -> Result<Self, NewDeviceError> {
         let length = body.len();
         if length > MAX_BODY_LENGTH {
             return Err(NewDeviceError::TooLarge { length });
         }
         let fields = Fields::of(body).ok_or(NewDeviceError::NotAnObject)?;
-        let text = |field| fields.text(field, str::parse, TextError::REASON);
         Ok(Self {
-            id: fields.text("uuid", str::parse, DeviceIdError::REASON)?,
-            product_id: text("product_id")?,
-            product_hex: fields.text("product_hex", str::parse, ProductHexError::REASON)?,
-            device_class: text("device_class")?,
-            public_key: fields.text("public_key", DevicePublicKey::from_base64, PublicKeyError::REASON)?,
-            registering_application: text("registering_application")?,
-            registering_version: text("registering_version")?,
+            id: fields.text("uuid", str::parse)?,
+            product_id: fields.text("product_id", str::parse)?,
+            product_hex: fields.text("product_hex", str::parse)?,
+            device_class: fields.text("device_class", str::parse)?,
+            public_key: fields.text("public_key", DevicePublicKey::from_base64)?,
+            registering_application: fields.text("registering_application", str::parse)?,
+            registering_version: fields.text("registering_version", str::parse)?,
             mcu: fields.required("mcu", JsonObject::from_raw)?,
             network: fields.optional("network", json::array_of_objects)?,
             partitions: fields.optional("partitions", json::array_of_objects)?,
@@ -188,16 +189,16 @@ impl<'a> Fields<'a> {
         let Members(members) = Members::of(str::from_utf8(body).ok()?)?;
         let named = members
             .into_iter()
-            // A name that is not a string of Unicode is unknown like any other.
+            // A name that is not a string of Unicode belongs to an unknown member.
             .filter_map(|(name, value)| Some((json::string(name).ok()?, value)));
         Some(Self(named.collect()))
     }
 
-    /// The value of `field`, `None` if it is absent.
+    /// Returns the value of `field`, `None` if it is absent.
     fn find(&self, field: &'static str) -> Result<Option<&'a RawValue>, NewDeviceError> {
         let mut values = self.0.iter().filter(|(name, _)| name == field);
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(NewDeviceError::Invalid { field, reason: "sent more than once" }),
+            (_, Some(_)) => Err(NewDeviceError::Invalid { field, reason: MemberError::SentTwice }),
             (value, None) => Ok(value.map(|(_, raw)| *raw)),
         }
     }
@@ -208,7 +209,7 @@ impl<'a> Fields<'a> {
         parse: impl FnOnce(&RawValue) -> Result<T, JsonError>,
     ) -> Result<T, NewDeviceError> {
         let raw = self.find(field)?.ok_or(NewDeviceError::Missing { field })?;
-        parse(raw).map_err(|error| NewDeviceError::Invalid { field, reason: error.reason() })
+        parse(raw).map_err(|error| NewDeviceError::Invalid { field, reason: error.into() })
     }
 
     fn optional<T>(
@@ -222,25 +223,24 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The string `field` as a type whose parser refuses it for one `reason`.
-    fn text<T, E>(
+    /// Parses the string `field`.
+    fn text<T, E: Into<MemberError>>(
         &self,
         field: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
-        reason: &'static str,
     ) -> Result<T, NewDeviceError> {
         let text = self.required(field, json::string)?;
-        parse(&text).map_err(|_| NewDeviceError::Invalid { field, reason })
+        parse(&text).map_err(|error| NewDeviceError::Invalid { field, reason: error.into() })
     }
 }
 
-/// Why a body does not register a device. `field` is the name of a member of the body.
+/// The reason why a body does not register a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NewDeviceError {
     /// The body is longer than [`MAX_BODY_LENGTH`].
     #[error("the body of {length} bytes is larger than {MAX_BODY_LENGTH}")]
     TooLarge {
-        /// Its length in bytes.
+        /// The body's length in bytes.
         length: usize,
     },
     /// The body is not one JSON object in UTF-8.
@@ -249,15 +249,38 @@ pub enum NewDeviceError {
     /// A required member is absent.
     #[error("member {field} is missing")]
     Missing {
-        /// Its name.
+        /// The member's name.
         field: &'static str,
     },
-    /// A member does not have its form, or is there twice.
+    /// A member does not have its form, or was sent more than once.
     #[error("member {field} is invalid: {reason}")]
     Invalid {
-        /// Its name.
+        /// The member's name.
         field: &'static str,
-        /// What is wrong with it.
-        reason: &'static str,
+        /// The reason.
+        reason: MemberError,
     },
+}
+
+/// The reason why a member of the body is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MemberError {
+    /// The member was sent more than once.
+    #[error("sent more than once")]
+    SentTwice,
+    /// The value is not JSON of the member's type, or exceeds the limits of [`json`].
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// The string is not a UUID.
+    #[error(transparent)]
+    DeviceId(#[from] DeviceIdError),
+    /// The string is not a `product_hex`.
+    #[error(transparent)]
+    ProductHex(#[from] ProductHexError),
+    /// The string is not a public key.
+    #[error(transparent)]
+    PublicKey(#[from] PublicKeyError),
+    /// The string is not a [`Text`].
+    #[error(transparent)]
+    Text(#[from] TextError),
 }

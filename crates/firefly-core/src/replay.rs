@@ -1,7 +1,7 @@
-//! Which nonces a device has spent, and whether one more request is admitted.
+//! The nonces that a device has spent, and the rule that admits a request or refuses it.
 //!
-//! This is the rule alone. Whoever stores the record makes the write conditional on what was read, so that one
-//! of any number of copies of a request is admitted.
+//! The store of the record makes its write conditional on the record that was read. One of any number of copies of a
+//! request is admitted.
 
 use std::collections::BTreeMap;
 
@@ -10,41 +10,43 @@ use crate::{
     time::UnixSeconds,
 };
 
-/// Seconds a nonce is kept after its timestamp: past the window of
-/// [`CLOCK_SKEW_SECONDS`](crate::signed_request::CLOCK_SKEW_SECONDS) by enough that hosts whose clocks differ
-/// cannot disagree on whether a request is both fresh and forgotten.
+/// The retention: the seconds that a nonce is kept after its timestamp.
+///
+/// The time after the window of [`CLOCK_SKEW_SECONDS`](crate::signed_request::CLOCK_SKEW_SECONDS) allows for hosts
+/// whose clocks differ: no host takes a request for fresh whose nonce another host has forgotten.
 pub const NONCE_RETENTION_SECONDS: u64 = 60;
 
-/// Most nonces a record holds. Live ones beyond it are refused; the bound keeps the item under 64 KiB.
+/// The most nonces that a record holds. Live ones beyond it are refused; the bound keeps the item under 64 KiB.
 pub const NONCE_CAPACITY: usize = 768;
 
-/// Tells one attempt to admit a request from another of the same request: drawn once per request received, it
-/// stays the same when the SDK repeats a write whose answer was lost.
+/// The identifier of one attempt to admit a request, drawn at random once per request received.
+///
+/// It tells copies of a request apart. It stays the same when the SDK repeats a write whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttemptId([u8; 8]);
 
 impl AttemptId {
-    /// The attempt of these random bytes.
+    /// Takes random bytes as an identifier.
     #[must_use]
     pub const fn new(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 }
 
-/// What is remembered of a spent nonce.
+/// The data that the record keeps about a spent nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NonceEntry {
-    /// The timestamp the nonce was signed with.
+    /// The timestamp that was signed with the nonce.
     pub sent_at: UnixSeconds,
     /// The attempt that recorded it.
     pub attempt: AttemptId,
 }
 
 impl NonceEntry {
-    /// Bytes of the stored form.
+    /// The bytes of the stored form.
     pub const LENGTH: usize = 16;
 
-    /// The stored form: `sent_at` in seconds since the epoch as u64 big-endian, then the 8 bytes of `attempt`.
+    /// Returns the stored form: `sent_at` in seconds since the epoch as u64 big-endian, then the 8 bytes of `attempt`.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
@@ -54,7 +56,7 @@ impl NonceEntry {
         bytes
     }
 
-    /// Reads the stored form; `None` for another number of bytes than [`NonceEntry::LENGTH`].
+    /// Parses the stored form; `None` unless there are [`NonceEntry::LENGTH`] bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (sent_at, attempt) = bytes.split_first_chunk()?;
@@ -68,33 +70,33 @@ impl NonceEntry {
 /// The spent nonces of one device, as read from the store or to be written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayRecord {
-    /// Counts rewrites; a rewrite is conditional on the version it replaces.
+    /// The number of rewrites. A rewrite is conditional on the version that it replaces.
     pub version: u64,
-    /// From this second on the record is rewritten without its expired nonces instead of inserted into.
+    /// The turnover: from this second on, the next write replaces the record by one without its expired nonces.
     pub turnover_at: UnixSeconds,
     /// The spent nonces.
     pub entries: BTreeMap<Nonce, NonceEntry>,
 }
 
-/// What to do with a request whose signature verifies.
+/// The verdict on a request whose signature verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Add the nonce to the record as it is.
+    /// The nonce is to be added to the record as it is.
     Insert,
-    /// Write this record, which has the nonce, in place of the old one.
+    /// This record, which has the nonce, is to replace the old one.
     Rewrite(ReplayRecord),
-    /// This very attempt has recorded the nonce: its first answer was lost.
+    /// This attempt itself has recorded the nonce, and the answer to its write was lost.
     AlreadyAdmitted,
-    /// The nonce was spent by another attempt.
+    /// Another attempt has spent the nonce.
     Replayed,
-    /// The record is full of nonces that may not be forgotten yet.
+    /// The record is full of nonces that must still be kept.
     Full {
-        /// Seconds until the oldest of them may, at least 1.
+        /// The seconds until the oldest nonce may be forgotten, at least 1.
         retry_after_seconds: u64,
     },
 }
 
-/// Judges `request`, received as `attempt` at `now`, by the device's `record` (`None` if it has none).
+/// Judges `request`, received as `attempt` at `now`, by the device's `record`, which is `None` if it does not exist.
 ///
 /// A nonce counts as spent for as long as the record holds it, expired or not. Requests need not come in the
 /// order of their timestamps.
@@ -114,7 +116,7 @@ pub fn admission(
     }
 }
 
-/// The record without its expired nonces and with the request's, if that leaves room for it.
+/// Drops the expired nonces and adds the request's, if there is room for it.
 fn rewrite(
     record: Option<&ReplayRecord>,
     request: &SignatureVerified,
@@ -136,14 +138,14 @@ fn rewrite(
     let sent_at = request.sent_at();
     entries.insert(request.nonce(), NonceEntry { sent_at, attempt });
     Admission::Rewrite(ReplayRecord {
-        // Only that it differs from the version replaced matters, so that it may wrap.
+        // The version may wrap: it only has to differ from the one it replaces.
         version: record.map_or(0, |record| record.version).wrapping_add(1),
         turnover_at: forgotten_at(oldest.map_or(sent_at, |oldest| oldest.min(sent_at))),
         entries,
     })
 }
 
-/// The first second at which a nonce signed at `sent_at` need not be kept.
+/// Returns the first second at which a nonce signed at `sent_at` need not be kept.
 const fn forgotten_at(sent_at: UnixSeconds) -> UnixSeconds {
     sent_at.saturating_add(NONCE_RETENTION_SECONDS)
 }

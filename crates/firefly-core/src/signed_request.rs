@@ -9,34 +9,39 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use crate::{
     device::{DeviceId, DevicePublicKey},
+    signature::Signature,
     time::{TimestampError, UnixSeconds},
 };
 
-/// Header with the device's UUID; must equal the one in the path. Lower case, as API Gateway hands it over.
-pub const UUID_HEADER: &str = "x-device-uuid";
+/// The header with the device's UUID, which must equal the one in the path.
+///
+/// This and the other names are spelled as the firmware sends them. API Gateway hands them over in lower case.
+/// Tests that play the client write a name out, so that a change of it fails them.
+pub const UUID_HEADER: &str = "X-Device-UUID";
 
-/// Header with the Base64 of the [`Nonce`].
-pub const NONCE_HEADER: &str = "x-device-nonce";
+/// The header with the Base64 of the [`Nonce`].
+pub const NONCE_HEADER: &str = "X-Device-Nonce";
 
-/// Header with the [`Timestamp`].
-pub const TIMESTAMP_HEADER: &str = "x-device-timestamp";
+/// The header with the [`Timestamp`].
+pub const TIMESTAMP_HEADER: &str = "X-Device-Timestamp";
 
-/// Header with the Base64 of the [`Signature`] in DER.
-pub const SIGNATURE_HEADER: &str = "x-device-signature";
+/// The header with the Base64 of the [`Signature`] in DER.
+pub const SIGNATURE_HEADER: &str = "X-Device-Signature";
 
-/// Seconds a timestamp may differ from the server's clock, before or after, both in whole seconds. The
-/// firmware's protocol fixes it.
+/// The seconds that a timestamp may differ from the server's clock, before or after.
+///
+/// Both clocks count whole seconds. The firmware's protocol fixes the value.
 pub const CLOCK_SKEW_SECONDS: u64 = 10;
 
-/// 32 random bytes that make a request unlike any other of the device; good once.
+/// 32 random bytes that make a request unlike any other of the device. A nonce is good once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce([u8; Self::LENGTH]);
 
 impl Nonce {
-    /// Bytes of a nonce.
+    /// The bytes of a nonce.
     pub const LENGTH: usize = 32;
 
-    /// The nonce of these bytes.
+    /// Takes 32 bytes as a nonce.
     #[must_use]
     pub const fn new(bytes: [u8; Self::LENGTH]) -> Self {
         Self(bytes)
@@ -52,20 +57,20 @@ impl Nonce {
         bytes.try_into().map(Self).map_err(|_| NonceError)
     }
 
-    /// The padded Base64, 44 characters.
+    /// Returns the padded Base64, 44 characters.
     #[must_use]
     pub fn to_base64(&self) -> String {
         BASE64_STANDARD.encode(self.0)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
     }
 }
 
-/// Hides the bytes: with timestamp and signature they are a request.
+/// Hides the bytes: with timestamp and signature they make a request.
 impl fmt::Debug for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Nonce(..)")
@@ -77,7 +82,7 @@ impl fmt::Debug for Nonce {
 #[error("not the Base64 of 32 bytes")]
 pub struct NonceError;
 
-/// The second a request was signed at, with the text of it that was signed: `YYYY-MM-DDTHH:MM:SSZ`.
+/// The second at which a request was signed, with the text that was signed: `YYYY-MM-DDTHH:MM:SSZ`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Timestamp {
     text: String,
@@ -85,13 +90,13 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// The text as sent, 20 ASCII characters.
+    /// Returns the text as it was sent, 20 ASCII characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The second it names.
+    /// Returns the second that the text names.
     #[must_use]
     pub const fn seconds(&self) -> UnixSeconds {
         self.seconds
@@ -112,79 +117,28 @@ impl FromStr for Timestamp {
     }
 }
 
-/// An ECDSA P-256 signature, `r` and `s` each within 1..n; mbedTLS does not normalise `s`, so either half of
-/// its range is good.
+/// Returns the message that a device signs: the 32 nonce bytes, then the 20 ASCII bytes of the timestamp.
 ///
-/// On the wire it is `ECDSA-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279 §2.2.3) in DER
-/// (ITU-T X.690 §10: one encoding per value, nothing after it), in standard padded Base64 (RFC 4648 §4).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature(p256::ecdsa::Signature);
-
-impl Signature {
-    /// Parses the Base64 of the DER encoding.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError`] if the text is not strict Base64, or for what [`Signature::from_der`] refuses.
-    pub fn from_base64(text: &str) -> Result<Self, SignatureError> {
-        let der = BASE64_STANDARD.decode(text).map_err(|_| SignatureError)?;
-        Self::from_der(&der)
-    }
-
-    /// Parses the DER encoding.
-    ///
-    /// # Errors
-    ///
-    /// [`SignatureError`] if the bytes are not DER of two integers, or one of these is 0 or not below the
-    /// order of the curve.
-    pub fn from_der(der: &[u8]) -> Result<Self, SignatureError> {
-        p256::ecdsa::Signature::from_der(der).map(Self).map_err(|_| SignatureError)
-    }
-
-    /// The padded Base64 of the DER encoding, the value of the header.
-    #[must_use]
-    pub fn to_base64(&self) -> String {
-        BASE64_STANDARD.encode(self.0.to_der())
-    }
-
-    pub(crate) const fn as_p256(&self) -> &p256::ecdsa::Signature {
-        &self.0
-    }
-}
-
-/// Hides the bytes.
-impl fmt::Debug for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Signature(..)")
-    }
-}
-
-/// The bytes are not a signature, whoever's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a DER ECDSA P-256 signature")]
-pub struct SignatureError;
-
-/// What a device signs: the 32 nonce bytes, then the 20 ASCII bytes of the timestamp. ECDSA takes the SHA-256
-/// of it, once.
+/// ECDSA takes the SHA-256 of the message, once.
 #[must_use]
 pub fn signed_message(nonce: &Nonce, timestamp: &Timestamp) -> Vec<u8> {
     [nonce.as_bytes(), timestamp.as_str().as_bytes()].concat()
 }
 
-/// The values of the four headers as they came, `None` where there is none.
+/// The values of the four headers as they were sent, `None` for an absent one.
 #[derive(Clone, Copy, Default)]
 pub struct SignatureHeaders<'a> {
-    /// Value of [`UUID_HEADER`].
+    /// The value of [`UUID_HEADER`].
     pub uuid: Option<&'a str>,
-    /// Value of [`NONCE_HEADER`].
+    /// The value of [`NONCE_HEADER`].
     pub nonce: Option<&'a str>,
-    /// Value of [`TIMESTAMP_HEADER`].
+    /// The value of [`TIMESTAMP_HEADER`].
     pub timestamp: Option<&'a str>,
-    /// Value of [`SIGNATURE_HEADER`].
+    /// The value of [`SIGNATURE_HEADER`].
     pub signature: Option<&'a str>,
 }
 
-/// The four headers of a request, parsed; nothing is proved yet.
+/// The four headers of a request, parsed. Nothing is proved yet.
 #[derive(Clone, Debug)]
 pub struct SignedRequest {
     device: DeviceId,
@@ -201,28 +155,29 @@ impl SignedRequest {
     /// [`HeaderError`] for the first header that is missing or malformed.
     pub fn parse(headers: SignatureHeaders<'_>) -> Result<Self, HeaderError> {
         Ok(Self {
-            device: header("X-Device-UUID", headers.uuid, str::parse)?,
-            nonce: header("X-Device-Nonce", headers.nonce, Nonce::from_base64)?,
-            timestamp: header("X-Device-Timestamp", headers.timestamp, str::parse)?,
-            signature: header("X-Device-Signature", headers.signature, Signature::from_base64)?,
+            device: header(UUID_HEADER, headers.uuid, str::parse)?,
+            nonce: header(NONCE_HEADER, headers.nonce, Nonce::from_base64)?,
+            timestamp: header(TIMESTAMP_HEADER, headers.timestamp, str::parse)?,
+            signature: header(SIGNATURE_HEADER, headers.signature, Signature::from_base64)?,
         })
     }
 
-    /// The device the request says it comes from.
+    /// Returns the device that the request claims to come from.
     #[must_use]
     pub const fn device(&self) -> DeviceId {
         self.device
     }
 
-    /// When the request says it was signed.
+    /// Returns the second at which the request claims to have been signed.
     #[must_use]
     pub const fn sent_at(&self) -> UnixSeconds {
         self.timestamp.seconds()
     }
 
-    /// Proves that the holder of `key` signed the request within [`CLOCK_SKEW_SECONDS`] of `now`. `key` must be
-    /// the one registered for [`SignedRequest::device`]. That the request was not seen before is not proved:
-    /// its nonce has yet to be admitted, see [`crate::replay`].
+    /// Proves that the holder of `key` signed the request within [`CLOCK_SKEW_SECONDS`] of `now`.
+    ///
+    /// `key` must be the one registered for [`SignedRequest::device`]. The request may still be a copy of an earlier
+    /// one: its nonce has yet to be admitted, see [`crate::replay`].
     ///
     /// # Errors
     ///
@@ -247,30 +202,30 @@ fn header<T, E>(
     parse(value).map_err(|_| HeaderError::Malformed { header })
 }
 
-/// Why four headers are not those of a signed request. `header` is the name as the protocol writes it.
+/// The reason why four headers are not those of a signed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// The request does not have the header.
     #[error("header {header} is missing")]
     Missing {
-        /// Its name.
+        /// The header's name, as the protocol writes it.
         header: &'static str,
     },
     /// The header's value does not have its form.
     #[error("header {header} is malformed")]
     Malformed {
-        /// Its name.
+        /// The header's name, as the protocol writes it.
         header: &'static str,
     },
 }
 
-/// Why a signed request is not believed.
+/// The reason why a signed request is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// The timestamp is more than [`CLOCK_SKEW_SECONDS`] from the server's clock.
     #[error("the request was signed at {sent_at}, too far from the server's {now}")]
     StaleTimestamp {
-        /// When the request says it was signed.
+        /// The second at which the request claims to have been signed.
         sent_at: UnixSeconds,
         /// The server's clock.
         now: UnixSeconds,
@@ -280,7 +235,7 @@ pub enum AuthError {
     BadSignature,
 }
 
-/// Evidence that a device signed a request within the clock window; made by [`SignedRequest::verify`] alone.
+/// The evidence that a device signed a request within the clock window. Only [`SignedRequest::verify`] makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignatureVerified {
     device: DeviceId,
@@ -289,19 +244,19 @@ pub struct SignatureVerified {
 }
 
 impl SignatureVerified {
-    /// The device that signed.
+    /// Returns the device that signed.
     #[must_use]
     pub const fn device(&self) -> DeviceId {
         self.device
     }
 
-    /// The nonce it signed, which is good once.
+    /// Returns the nonce that was signed. It is good once.
     #[must_use]
     pub const fn nonce(&self) -> Nonce {
         self.nonce
     }
 
-    /// The second it signed at, by its own clock.
+    /// Returns the second of the signature, by the device's clock.
     #[must_use]
     pub const fn sent_at(&self) -> UnixSeconds {
         self.sent_at

@@ -1,4 +1,4 @@
-//! Whole seconds since the epoch and the only text form they have on the wire.
+//! Whole seconds since the epoch, and their text form on the wire.
 
 use std::{fmt, str::FromStr};
 
@@ -19,31 +19,31 @@ impl UnixSeconds {
     /// 9999-12-31T23:59:59Z, the last second whose year has four digits.
     pub const MAX: Self = Self(253_402_300_799);
 
-    /// `seconds` since the epoch; anything later than [`UnixSeconds::MAX`] becomes that.
+    /// Takes `seconds` since the epoch. A time later than [`UnixSeconds::MAX`] becomes that.
     #[must_use]
     pub const fn new(seconds: u64) -> Self {
         if seconds > Self::MAX.0 { Self::MAX } else { Self(seconds) }
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// Seconds between the two, whichever is earlier.
+    /// Returns the seconds between the two, whichever is earlier.
     #[must_use]
     pub const fn abs_diff(self, other: Self) -> u64 {
         self.0.abs_diff(other.0)
     }
 
-    /// `seconds` later, at most [`UnixSeconds::MAX`].
+    /// Returns the time `seconds` later, at most [`UnixSeconds::MAX`].
     #[must_use]
     pub const fn saturating_add(self, seconds: u64) -> Self {
         Self::new(self.0.saturating_add(seconds))
     }
 
-    /// `seconds` earlier, at least the epoch.
+    /// Returns the time `seconds` earlier, at least the epoch.
     #[must_use]
     pub const fn saturating_sub(self, seconds: u64) -> Self {
         Self(self.0.saturating_sub(seconds))
@@ -70,17 +70,17 @@ impl fmt::Display for UnixSeconds {
 impl FromStr for UnixSeconds {
     type Err = TimestampError;
 
-    /// Parses `YYYY-MM-DDTHH:MM:SSZ`: a date of the calendar from 1970 on, no leap second, no other spelling.
+    /// Parses `YYYY-MM-DDTHH:MM:SSZ`: a date of the calendar from 1970 on, without leap seconds, in this spelling only.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let at = PrimitiveDateTime::parse(text, FORMAT).map_err(|_| TimestampError)?;
         let seconds = u64::try_from(at.assume_utc().unix_timestamp()).map_err(|_| TimestampError)?;
         let seconds = Self::new(seconds);
-        // The parser of `time` knows other spellings of the same second; the protocol has one.
+        // The parser of `time` accepts other spellings of the same second; the protocol has one.
         if seconds.to_string() == text { Ok(seconds) } else { Err(TimestampError) }
     }
 }
 
-/// The text is not a second written as `YYYY-MM-DDTHH:MM:SSZ`.
+/// The text is not a time written as `YYYY-MM-DDTHH:MM:SSZ`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a UTC time of the form YYYY-MM-DDTHH:MM:SSZ")]
 pub struct TimestampError;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_calendar_has_is_refused() {
+    fn a_date_outside_the_calendar_is_refused() {
         for text in [
             "1969-12-31T23:59:59Z",
             "0000-01-01T00:00:00Z",
@@ -150,14 +150,6 @@ mod tests {
             "2025-06-15T15:06:61Z",
         ] {
             assert_eq!(text.parse::<UnixSeconds>(), Err(TimestampError), "{text}");
-        }
-    }
-
-    #[test]
-    fn every_truncation_is_refused() {
-        let text = "2025-06-15T15:06:40Z";
-        for end in 0..text.len() {
-            assert!(text[..end].parse::<UnixSeconds>().is_err(), "{end}");
         }
     }
 
@@ -183,7 +175,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_is_written_the_same(text in "[0-9]{3,5}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z") {
+        fn a_text_that_parses_is_written_unchanged(text in "[0-9]{3,5}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z") {
             if let Ok(seconds) = text.parse::<UnixSeconds>() {
                 prop_assert_eq!(seconds.to_string(), text);
             }

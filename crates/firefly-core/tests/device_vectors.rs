@@ -1,14 +1,14 @@
-//! `vectors/device.json`: bytes of the firmware's own code, and what must be refused. Its `largest` vector needs
-//! AES-GCM and is checked where envelopes are sealed.
+//! The vectors of `vectors/device.json`: bytes of the firmware's own code, and bytes that must be refused. The vector
+//! `largest` needs AES-GCM; firefly-device, which seals envelopes, checks it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{
     device::{DeviceId, DevicePublicKey, PublicKeyError},
     envelope::{Envelope, EnvelopeError},
     etag::ETag,
+    signature::Signature,
     signed_request::{
-        AuthError, CLOCK_SKEW_SECONDS, HeaderError, Nonce, Signature, SignatureHeaders, SignedRequest, Timestamp,
-        signed_message,
+        AuthError, CLOCK_SKEW_SECONDS, HeaderError, Nonce, SignatureHeaders, SignedRequest, Timestamp, signed_message,
     },
     time::UnixSeconds,
 };
@@ -117,7 +117,7 @@ fn accepted_requests_verify_within_the_window() {
 }
 
 #[test]
-fn accepted_texts_are_what_we_write() {
+fn accepted_texts_are_written_unchanged() {
     for vector in vectors().unwrap().accepted {
         let headers = &vector.headers;
         let nonce = Nonce::from_base64(&headers.nonce).unwrap();
@@ -168,7 +168,7 @@ fn the_signed_message_is_hashed_once() {
 }
 
 #[test]
-fn accepted_envelopes_parse_and_are_what_we_write() {
+fn accepted_envelopes_parse_and_are_written_unchanged() {
     for vector in vectors().unwrap().accepted {
         let name = &vector.name;
         let bytes = BASE64_STANDARD.decode(&vector.ffce_b64).unwrap();

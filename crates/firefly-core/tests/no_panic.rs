@@ -1,4 +1,4 @@
-//! Whatever arrives, parsers answer: no input panics, be it noise or a good input with a few bytes changed.
+//! No input makes a parser panic, be it noise or a good input with a few bytes changed.
 
 use firefly_core::{
     device::{DeviceId, DevicePublicKey, ProductHex},
@@ -7,7 +7,8 @@ use firefly_core::{
     json::JsonObject,
     registration::{NewDevice, RegistrationKey, Text},
     replay::NonceEntry,
-    signed_request::{Nonce, Signature, SignatureHeaders, SignedRequest, Timestamp},
+    signature::Signature,
+    signed_request::{Nonce, SignatureHeaders, SignedRequest, Timestamp},
     time::UnixSeconds,
 };
 use proptest::prelude::*;
@@ -25,7 +26,7 @@ const GOOD_TEXTS: [&str; 10] = [
     r#"{"uuid":"2d411e72-c806-3038-573b-bb16a4a19bcf","mcu":{"a":[{}]},"network":[{}]}"#,
 ];
 
-/// Every parser of text.
+/// Calls every parser of text.
 fn parse_text(text: &str) {
     let _ = text.parse::<DeviceId>();
     let _ = text.parse::<ProductHex>();
@@ -46,7 +47,7 @@ fn parse_text(text: &str) {
     });
 }
 
-/// Every parser of bytes.
+/// Calls every parser of bytes.
 fn parse_bytes(bytes: &[u8]) {
     let _ = Envelope::parse(bytes);
     let _ = Signature::from_der(bytes);
@@ -98,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn a_der_signature_is_what_we_write(
+    fn a_der_signature_is_written_unchanged(
         r in prop::collection::vec(any::<u8>(), 0..34),
         s in prop::collection::vec(any::<u8>(), 0..34),
     ) {

@@ -8,7 +8,7 @@ use firefly_core::{
 };
 use rand::{SeedableRng, TryCryptoRng, TryRng, rngs::StdRng};
 
-/// Hands out these bytes in order, again and again.
+/// A generator that repeats these bytes in order.
 struct Scripted<'a>(std::iter::Cycle<std::slice::Iter<'a, u8>>);
 
 impl<'a> Scripted<'a> {
@@ -64,7 +64,7 @@ fn a_byte_of_the_incomplete_multiple_is_drawn_again() {
 }
 
 #[test]
-fn what_is_generated_parses() {
+fn a_generated_key_parses() {
     let mut rng = StdRng::seed_from_u64(1);
     for _ in 0..1000 {
         let key = RegistrationKey::generate(&mut rng);

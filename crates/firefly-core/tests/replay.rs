@@ -6,9 +6,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{
     device::DevicePublicKey,
     replay::{Admission, AttemptId, NONCE_CAPACITY, NONCE_RETENTION_SECONDS, NonceEntry, ReplayRecord, admission},
+    signature::Signature,
     signed_request::{
-        CLOCK_SKEW_SECONDS, Nonce, Signature, SignatureHeaders, SignatureVerified, SignedRequest, Timestamp,
-        signed_message,
+        CLOCK_SKEW_SECONDS, Nonce, SignatureHeaders, SignatureVerified, SignedRequest, Timestamp, signed_message,
     },
     time::UnixSeconds,
 };
@@ -19,7 +19,7 @@ const NOW: UnixSeconds = UnixSeconds::new(1_750_000_000);
 const ATTEMPT: AttemptId = AttemptId::new(*b"attempt1");
 const OTHER_ATTEMPT: AttemptId = AttemptId::new(*b"attempt2");
 
-/// Evidence for a request of nonce number `nonce` signed at `sent_at`.
+/// Returns the evidence for a request that was signed at `sent_at` with nonce number `nonce`.
 fn verified(nonce: u16, sent_at: UnixSeconds) -> Result<SignatureVerified, Box<dyn Error>> {
     let key = SigningKey::from_slice(&[7; 32])?;
     let point = key.verifying_key().to_sec1_point(false);
@@ -45,7 +45,7 @@ fn entry(sent_at: UnixSeconds) -> NonceEntry {
     NonceEntry { sent_at, attempt: OTHER_ATTEMPT }
 }
 
-/// A record of version 5 with nonces 1, 2, … signed at these seconds.
+/// Returns a record of version 5 with nonces 1, 2, …, signed at these seconds.
 fn record(turnover_at: UnixSeconds, sent_at: &[UnixSeconds]) -> ReplayRecord {
     ReplayRecord {
         version: 5,
@@ -124,7 +124,7 @@ fn a_rewrite_turns_over_when_its_oldest_nonce_may_be_forgotten() {
 
 #[test]
 fn a_spent_nonce_is_told_from_a_repeated_write_by_its_attempt() {
-    // Live or due to turn over, the nonce fresh or past its retention: while it is there, it is spent.
+    // A nonce in the record is spent, be the record live or due to turn over, be the nonce fresh or past its retention.
     for turnover_at in [after(1), NOW, before(100)] {
         for age in [0, NONCE_RETENTION_SECONDS, 1000] {
             let record = record(turnover_at, &[before(age)]);
@@ -136,7 +136,7 @@ fn a_spent_nonce_is_told_from_a_repeated_write_by_its_attempt() {
 }
 
 #[test]
-fn a_full_record_is_judged_by_what_may_be_forgotten() {
+fn a_full_record_admits_a_request_only_if_a_nonce_may_be_forgotten() {
     let request = verified(0, NOW).unwrap();
     let full = |oldest| {
         let mut sent_at = vec![before(10); NONCE_CAPACITY];
@@ -185,7 +185,7 @@ fn a_rewrite_never_keeps_the_version() {
 }
 
 #[test]
-fn capacity_and_retention_are_within_what_is_promised() {
+fn capacity_is_at_least_512_and_retention_outlasts_the_window() {
     let promised = 512..;
     assert!(promised.contains(&NONCE_CAPACITY));
     // A nonce outlives both ends of the window in which its request verifies.
@@ -217,7 +217,7 @@ proptest! {
     fn no_request_is_admitted_twice(steps in prop::collection::vec(step(), 1..60)) {
         let mut now = NOW;
         let mut stored: Option<ReplayRecord> = None;
-        // What was admitted, by nonce: the timestamp it was signed with.
+        // The timestamps of admitted requests, by nonce.
         let mut admitted: BTreeMap<u16, UnixSeconds> = BTreeMap::new();
         for (attempt, (pause, clock, nonce)) in (0_u64..).zip(steps) {
             now = now.saturating_add(pause);
@@ -243,7 +243,7 @@ proptest! {
                 Admission::Replayed => prop_assert!(admitted.contains_key(&nonce)),
                 other => prop_assert!(false, "{other:?}"),
             }
-            // The attempt's own write, repeated, is recognised.
+            // An attempt that repeats its own write is recognised.
             if admitted.get(&nonce) == Some(&sent_at)
                 && stored.as_ref().unwrap().entries[&request.nonce()].attempt == attempt
             {

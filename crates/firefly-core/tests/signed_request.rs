@@ -1,11 +1,12 @@
-//! The four headers one by one, and what leads to evidence.
+//! The four headers one by one, and the way to the evidence.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{
     device::{DevicePublicKey, PublicKeyError},
+    signature::{Signature, SignatureError},
     signed_request::{
-        AuthError, HeaderError, NONCE_HEADER, Nonce, NonceError, SIGNATURE_HEADER, Signature, SignatureError,
-        SignatureHeaders, SignedRequest, TIMESTAMP_HEADER, Timestamp, UUID_HEADER, signed_message,
+        AuthError, HeaderError, NONCE_HEADER, Nonce, NonceError, SIGNATURE_HEADER, SignatureHeaders, SignedRequest,
+        TIMESTAMP_HEADER, UUID_HEADER, signed_message,
     },
     time::UnixSeconds,
 };
@@ -48,14 +49,14 @@ fn good(key: &SigningKey) -> Result<Good, Box<dyn std::error::Error>> {
 }
 
 #[test]
-fn header_names_are_those_of_the_protocol_in_lower_case() {
+fn header_names_are_those_of_the_protocol() {
     for (name, header) in [
         ("X-Device-UUID", UUID_HEADER),
         ("X-Device-Nonce", NONCE_HEADER),
         ("X-Device-Timestamp", TIMESTAMP_HEADER),
         ("X-Device-Signature", SIGNATURE_HEADER),
     ] {
-        assert_eq!(name.to_lowercase(), header);
+        assert_eq!(name, header);
     }
 }
 
@@ -198,16 +199,7 @@ fn der_has_one_encoding_of_a_signature() {
 }
 
 #[test]
-fn every_truncation_of_a_signature_is_refused() {
-    let good = good(&signing_key().unwrap()).unwrap();
-    let der = BASE64_STANDARD.decode(&good.signature).unwrap();
-    for end in 0..der.len() {
-        assert_eq!(Signature::from_der(&der[..end]), Err(SignatureError), "{end}");
-    }
-}
-
-#[test]
-fn debug_hides_what_a_request_is_made_of() {
+fn debug_hides_nonce_and_signature() {
     let key = signing_key().unwrap();
     let good = good(&key).unwrap();
     let request = SignedRequest::parse(good.headers()).unwrap();
@@ -217,22 +209,4 @@ fn debug_hides_what_a_request_is_made_of() {
     let now = UnixSeconds::new(EPOCH);
     let verified = request.verify(&public_key(&key).unwrap(), now).unwrap();
     assert!(format!("{verified:?}").contains("Nonce(..)"));
-}
-
-#[test]
-fn errors_say_what_happened() {
-    let sent_at = UnixSeconds::new(EPOCH);
-    let now = UnixSeconds::new(EPOCH + 60);
-    for (error, text) in [
-        (HeaderError::Missing { header: "X-Device-UUID" }.to_string(), "header X-Device-UUID is missing"),
-        (HeaderError::Malformed { header: "X-Device-Nonce" }.to_string(), "header X-Device-Nonce is malformed"),
-        (
-            AuthError::StaleTimestamp { sent_at, now }.to_string(),
-            "the request was signed at 2025-06-15T15:06:40Z, too far from the server's 2025-06-15T15:07:40Z",
-        ),
-        (AuthError::BadSignature.to_string(), "the signature does not verify"),
-    ] {
-        assert_eq!(error, text);
-    }
-    assert_eq!(Timestamp::from(sent_at).as_str(), TIMESTAMP);
 }

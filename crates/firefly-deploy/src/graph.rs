@@ -1,136 +1,22 @@
 //! The stacks and what each needs of the others: the one table that deploy order, delete order, parameters and the
 //! refusals of `delete` come from.
 
+mod functions;
 mod render;
+mod stack;
 
 pub use render::{mermaid, text};
+pub use stack::{Need, Purpose, Stack};
+
+use functions::FUNCTIONS;
+use stack::stack;
 
 /// The workflow that needs every function to be live.
 pub const INTEGRATION_TESTS: &str = "run-integration-tests";
 const INTEGRATION_TESTS_REASON: &str = "Endpoint must be live before integration tests run";
 
-/// A stack that CI deploys and deletes.
-#[derive(Debug)]
-pub struct Stack {
-    /// Name of its workflow and of its samconfig.toml environment.
-    pub name: &'static str,
-    /// Its template's text, as it was when this program was built.
-    pub template: &'static str,
-    /// The stacks that are there before it, and until after it is gone.
-    pub needs: &'static [Need],
-}
-
-/// One stack's need of another.
-#[derive(Debug)]
-pub struct Need {
-    /// The stack that is needed.
-    pub stack: &'static str,
-    /// What for.
-    pub purpose: Purpose,
-}
-
-/// What a stack is needed for.
-#[derive(Debug)]
-pub enum Purpose {
-    /// The routes of the HTTP API, and the outputs that name it.
-    Route(&'static [&'static str]),
-    /// The HTTP API whose metrics and access log are watched.
-    Watch,
-    /// The users whose tokens the API accepts.
-    UserPool,
-    /// The layer every function has, and the one passed through beside it.
-    Layer,
-    /// A table, with the access that is granted to it.
-    Table(&'static str),
-    /// The bucket, with the access that is granted to it.
-    Bucket(&'static str),
-}
-
-impl Purpose {
-    /// The outputs of the needed stack that are parameters, by the same name, of the stack that needs it.
-    #[must_use]
-    pub fn outputs(&self) -> &'static [&'static str] {
-        match self {
-            Self::Route(outputs) => outputs,
-            Self::Watch => &["ApiId"],
-            Self::UserPool => &["UserPoolId", "UserPoolClientId"],
-            Self::Layer => &["SharedLayerArn", "AppConfigExtensionLayerArn"],
-            // Their names are fixed or come from the environment: a function deploys without them.
-            Self::Table(_) | Self::Bucket(_) => &[],
-        }
-    }
-
-    fn deploy_reason(&self) -> String {
-        match self {
-            Self::Route(outputs) => format!("{} resolved from stack outputs", outputs.join(" and ")),
-            Self::Watch => "ApiId resolved from stack outputs".to_owned(),
-            Self::UserPool => "UserPoolId and UserPoolClientId resolved from stack outputs".to_owned(),
-            Self::Layer => "Lambda layer must exist before function deployment".to_owned(),
-            Self::Table(access) => {
-                format!("Table must exist before the function is deployed and granted {access} access")
-            }
-            Self::Bucket(access) => {
-                format!("S3 bucket must exist before the function is deployed and granted {access} access")
-            }
-        }
-    }
-
-    /// Why the needing stack goes first, said on its own page.
-    fn delete_reason(&self) -> &'static str {
-        match self {
-            Self::Route(_) => "Route registration must be removed before the API Gateway stack is deleted",
-            Self::Watch => "Alarms of an API that is gone would stay silent for the one that follows it",
-            Self::UserPool => "JWT authorizer referencing the user pool must be removed first",
-            Self::Layer => "Layer reference must be removed before the layer stack is deleted",
-            Self::Table(_) => "IAM permissions referencing the table must be removed first",
-            Self::Bucket(_) => "IAM permissions referencing the bucket must be removed first",
-        }
-    }
-
-    /// The same, said on the needed stack's page.
-    fn delete_prerequisite(&self) -> &'static str {
-        match self {
-            Self::Table(_) => "Lambda IAM permissions referencing this table must be removed first",
-            Self::Bucket(_) => "Lambda IAM permissions referencing this bucket must be removed first",
-            _ => self.delete_reason(),
-        }
-    }
-}
-
-const API: Need = Need { stack: "api-gateway", purpose: Purpose::Route(&["ApiId"]) };
-const API_FOR_USERS: Need = Need { stack: "api-gateway", purpose: Purpose::Route(&["ApiId", "AuthorizerId"]) };
-const LAYER: Need = Need { stack: "shared-layer", purpose: Purpose::Layer };
-
-const fn devices(access: &'static str) -> Need {
-    Need { stack: "dynamodb-devices", purpose: Purpose::Table(access) }
-}
-
-const fn registration_keys(access: &'static str) -> Need {
-    Need { stack: "dynamodb-registration-keys", purpose: Purpose::Table(access) }
-}
-
-const fn backups(access: &'static str) -> Need {
-    Need { stack: "s3-device-backups", purpose: Purpose::Bucket(access) }
-}
-
-macro_rules! stack {
-    ($name:literal, $needs:expr) => {
-        Stack { name: $name, template: include_str!(concat!("../../../stacks/", $name, ".yaml")), needs: $needs }
-    };
-}
-
-macro_rules! function {
-    ($name:literal, $needs:expr) => {
-        Stack {
-            name: $name,
-            template: include_str!(concat!("../../../lambdas/", $name, "/template.yaml")),
-            needs: $needs,
-        }
-    };
-}
-
-/// Every stack CI deploys, needed ones first. The stack `bootstrap`, which CI itself works with, is deployed by hand.
-pub static STACKS: [Stack; 16] = [
+/// The stacks beside the functions, needed ones first.
+const OTHERS: [Stack; 7] = [
     stack!("cognito", &[]),
     stack!("dynamodb-devices", &[]),
     stack!("dynamodb-registration-keys", &[]),
@@ -138,16 +24,18 @@ pub static STACKS: [Stack; 16] = [
     stack!("shared-layer", &[]),
     stack!("api-gateway", &[Need { stack: "cognito", purpose: Purpose::UserPool }]),
     stack!("observability", &[Need { stack: "api-gateway", purpose: Purpose::Watch }]),
-    function!("func-api-health-get", &[API, LAYER]),
-    function!("func-api-registration-keys-post", &[API_FOR_USERS, registration_keys("write"), LAYER]),
-    function!("func-api-registration-keys-get", &[API_FOR_USERS, registration_keys("scan"), LAYER]),
-    function!("func-api-devices-register-post", &[API, devices("read/write"), registration_keys("read/delete"), LAYER]),
-    function!("func-api-devices-registration-get", &[API, devices("read/write"), LAYER]),
-    function!("func-api-devices-backup-post", &[API, devices("read/write"), LAYER, backups("put/head")]),
-    function!("func-api-devices-backup-get", &[API, devices("read/write"), LAYER, backups("get")]),
-    function!("func-api-devices-backup-delete", &[API, devices("read/write"), LAYER, backups("delete")]),
-    function!("func-api-devices-get", &[API_FOR_USERS, devices("scan"), LAYER]),
 ];
+
+/// Every stack CI deploys, needed ones first. The stack `bootstrap`, which CI itself works with, is deployed by hand.
+pub static STACKS: [Stack; OTHERS.len() + FUNCTIONS.len()] = {
+    let mut stacks = [OTHERS[0]; OTHERS.len() + FUNCTIONS.len()];
+    let mut index = 0;
+    while index < stacks.len() {
+        stacks[index] = if index < OTHERS.len() { OTHERS[index] } else { FUNCTIONS[index - OTHERS.len()] };
+        index += 1;
+    }
+    stacks
+};
 
 /// A line of a stack's dependency tables.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! Sealing a configuration into an FFCE envelope and opening one: AES-256-GCM, no additional authenticated data.
+//! Sealed backups: AES-256-GCM without additional authenticated data, in an FFCE envelope.
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use firefly_core::envelope::{Envelope, EnvelopeError};
+use firefly_core::etag::ETag;
 use sha2::{Digest as _, Sha256};
 
-use crate::hex;
 use crate::identity::Identity;
 
 impl Identity {
@@ -13,7 +13,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`EnvelopeError::TooLarge`] for more than 524 288 bytes of plaintext.
+    /// [`EnvelopeError::TooLarge`] if `plaintext` is longer than
+    /// [`MAX_PLAINTEXT_LENGTH`](firefly_core::envelope::MAX_PLAINTEXT_LENGTH).
     pub fn seal(&self, plaintext: &[u8], gcm_nonce: &[u8; 12]) -> Result<Vec<u8>, EnvelopeError> {
         let mut ciphertext = plaintext.to_vec();
         let tag = Aes256Gcm::new(self.backup_key().into())
@@ -26,8 +27,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Envelope`] when the bytes are no FFCE envelope, [`OpenError::Unauthentic`] when they are one that
-    /// this device's key does not open.
+    /// [`OpenError::Envelope`] when the bytes are not an FFCE envelope, [`OpenError::Unauthentic`] when this device's
+    /// key does not open it.
     pub fn open(&self, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
         let envelope = Envelope::parse(envelope)?;
         let mut plaintext = envelope.ciphertext().to_vec();
@@ -43,18 +44,18 @@ impl Identity {
     }
 }
 
-/// Why an envelope could not be opened.
+/// The reason why an envelope could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The bytes are not an FFCE envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
-    /// The GCM tag does not match: another device's key sealed it, or bytes were altered.
+    /// The GCM tag does not match: another device's key sealed the envelope, or bytes were altered.
     #[error("the envelope was sealed by another device or altered since")]
     Unauthentic,
 }
 
-/// The `ETag` header of an upload, with its double quotes: the SHA-256 of the plaintext in lower-case hex.
-pub fn etag(plaintext: &[u8]) -> String {
-    format!("\"{}\"", hex::encode(&Sha256::digest(plaintext)))
+/// Returns the entity tag of a plaintext.
+pub fn etag(plaintext: &[u8]) -> ETag {
+    ETag::from_digest(Sha256::digest(plaintext).into())
 }

@@ -1,4 +1,4 @@
-//! The cloud as a controller sees it: five operations, each judged as the firmware judges the answer.
+//! A controller's five operations on the cloud. Each response is judged as the firmware judges it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,44 +6,47 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use firefly_core::envelope;
-use firefly_core::registration::RegistrationKey;
+use firefly_core::etag::ETag;
+use firefly_core::registration::{KEY_HEADER, RegistrationKey};
 
-use crate::connection::{Origin, Request, TransportError, UrlError};
+use crate::connection::{Origin, Request, UrlError};
 use crate::identity::{Identity, SignedHeaders};
 use crate::registration::registration_body;
 use crate::response::Response;
+use crate::transport_error::TransportError;
 
-/// How long the firmware waits for the answer to an upload or a restore.
+/// The time that the firmware waits for the response to an upload or a restore.
 const BACKUP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the firmware waits for the answer to a delete.
+/// The time that the firmware waits for the response to a delete.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the firmware waits for any other answer.
+/// The time that the firmware waits for any other response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A controller's HTTP client: one connection per request, no retries, no redirects.
+/// A controller's HTTP client. It opens a connection per request, retries nothing and follows no redirect.
 #[derive(Clone)]
 pub struct Client {
     origin: Arc<Origin>,
 }
 
 impl Client {
-    /// A client of the cloud at this URL, which may have a path in front of the routes.
+    /// Makes a client of the cloud at this URL, which may have a path in front of the routes.
     ///
     /// # Errors
     ///
-    /// [`UrlError`] when the URL is not `http://` or `https://` with a host and nothing behind the path.
+    /// [`UrlError`] when the URL is not `http://` or `https://`, has no host, or has a user name,
+    /// a query or a fragment.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         Ok(Self { origin: Arc::new(Origin::parse(url)?) })
     }
 
     /// Sends any request, with headers as they are given.
     ///
-    /// `User-Agent`, `Host` and, for a body (an empty one included), `Content-Length` are added unless `headers`
-    /// names them; nothing else is. `path` starts with a slash and may have a query.
+    /// `User-Agent`, `Host` and, for a body (an empty one included), `Content-Length` are added unless `headers` names
+    /// them. No other header is added. `path` starts with a slash and may have a query.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] when there is no answer within 30 s, or a header cannot be sent.
+    /// [`TransportError`] when there is no response within 30 s, or a header cannot be sent.
     pub async fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         method: &str,
@@ -67,83 +70,84 @@ impl Client {
         self.origin.exchange(&request, timeout).await
     }
 
-    /// `POST /devices/register` with a one-time key. Only a 204 is a success.
+    /// Sends `POST /devices/register` with a one-time key. Only a 204 is a success.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] when there is no answer.
+    /// [`TransportError`] when there is no response.
     pub async fn register(
         &self,
         identity: &Identity,
         key: &RegistrationKey,
-    ) -> Result<Answer<Registration>, TransportError> {
-        let headers = [("X-Registration-Key", key.as_str()), ("Content-Type", "application/json")];
+    ) -> Result<Judged<Registration>, TransportError> {
+        let headers = [(KEY_HEADER, key.as_str()), ("Content-Type", "application/json")];
         let body = registration_body(identity);
         let response = self.send("POST", "/devices/register", &headers, Some(&body), TIMEOUT).await?;
-        Ok(Answer::judged(response, |response| match response.status {
+        Ok(Judged::new(response, |response| match response.status {
             204 => Registration::Registered,
             _ => Registration::Refused,
         }))
     }
 
-    /// `GET /devices/{uuid}/registration`, the firmware's check at boot.
+    /// Sends `GET /devices/{uuid}/registration`, the firmware's check at boot.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] when there is no answer.
-    pub async fn status(&self, signed: &SignedHeaders) -> Result<Answer<Standing>, TransportError> {
+    /// [`TransportError`] when there is no response.
+    pub async fn status(&self, signed: &SignedHeaders) -> Result<Judged<Standing>, TransportError> {
         let path = format!("/devices/{}/registration", signed.device());
         let response = self.send("GET", &path, &signed.pairs(), None, TIMEOUT).await?;
-        Ok(Answer::judged(response, |response| match response.status {
+        Ok(Judged::new(response, |response| match response.status {
             200 => Standing::Registered,
             404 => Standing::NotRegistered,
             _ => Standing::Refused,
         }))
     }
 
-    /// `POST /devices/{uuid}/backup` of an envelope, with the `ETag` header [`etag`](crate::etag) makes, if given.
+    /// Sends `POST /devices/{uuid}/backup` with an envelope and, if it is given, its `ETag`.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] when there is no answer; whether the envelope was stored is then unknown.
+    /// [`TransportError`] when there is no response. The envelope may then be stored all the same.
     pub async fn upload(
         &self,
         signed: &SignedHeaders,
         envelope: &[u8],
-        etag: Option<&str>,
-    ) -> Result<Answer<Upload>, TransportError> {
+        etag: Option<ETag>,
+    ) -> Result<Judged<Upload>, TransportError> {
         let mut headers = signed.pairs().to_vec();
         headers.push(("Content-Type", "application/octet-stream"));
-        headers.extend(etag.map(|etag| ("ETag", etag)));
+        let etag = etag.map(|etag| etag.quoted());
+        headers.extend(etag.as_deref().map(|etag| ("ETag", etag)));
         let response = self.send("POST", &backup_path(signed), &headers, Some(envelope), BACKUP_TIMEOUT).await?;
-        Ok(Answer::judged(response, |response| match response.status {
+        Ok(Judged::new(response, |response| match response.status {
             200 | 204 | 304 => Upload::Stored,
             _ => Upload::Refused,
         }))
     }
 
-    /// `GET /devices/{uuid}/backup`. The envelope is not opened: see [`Identity::open`].
+    /// Sends `GET /devices/{uuid}/backup`. The envelope is not opened: see [`Identity::open`].
     ///
     /// # Errors
     ///
-    /// [`TransportError`] when there is no answer.
-    pub async fn restore(&self, signed: &SignedHeaders) -> Result<Answer<Restore>, TransportError> {
+    /// [`TransportError`] when there is no response.
+    pub async fn restore(&self, signed: &SignedHeaders) -> Result<Judged<Restore>, TransportError> {
         let response = self.send("GET", &backup_path(signed), &signed.pairs(), None, BACKUP_TIMEOUT).await?;
-        Ok(Answer::judged(response, |response| match response.status {
+        Ok(Judged::new(response, |response| match response.status {
             200 => unusable(response).map_or_else(|| Restore::Restored(response.body.clone()), Restore::Unusable),
             404 => Restore::NoBackup,
             _ => Restore::Refused,
         }))
     }
 
-    /// `DELETE /devices/{uuid}/backup`.
+    /// Sends `DELETE /devices/{uuid}/backup`.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] when there is no answer.
-    pub async fn delete(&self, signed: &SignedHeaders) -> Result<Answer<Deletion>, TransportError> {
+    /// [`TransportError`] when there is no response.
+    pub async fn delete(&self, signed: &SignedHeaders) -> Result<Judged<Deletion>, TransportError> {
         let response = self.send("DELETE", &backup_path(signed), &signed.pairs(), None, DELETE_TIMEOUT).await?;
-        Ok(Answer::judged(response, |response| match response.status {
+        Ok(Judged::new(response, |response| match response.status {
             200 | 204 => Deletion::Deleted,
             404 => Deletion::NotFound,
             _ => Deletion::Refused,
@@ -158,7 +162,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The URL, with its port.
+/// Writes the URL with its port.
 impl fmt::Display for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.origin.fmt(formatter)
@@ -169,7 +173,7 @@ fn backup_path(signed: &SignedHeaders) -> String {
     format!("/devices/{}/backup", signed.device())
 }
 
-/// What keeps the firmware from taking the body of a 200 as an envelope.
+/// Returns the reason why the firmware does not take the body of a 200 as an envelope.
 fn unusable(response: &Response) -> Option<&'static str> {
     let coded = |name| response.header(name).is_some();
     if coded("transfer-encoding") || coded("content-encoding") {
@@ -185,22 +189,22 @@ fn unusable(response: &Response) -> Option<&'static str> {
     }
 }
 
-/// An answer of the cloud and what it means to a controller.
+/// A response of the cloud, and its meaning to a controller.
 #[derive(Clone, Debug)]
-pub struct Answer<T> {
-    /// What the firmware makes of the answer.
+pub struct Judged<T> {
+    /// The meaning.
     pub outcome: T,
-    /// The answer itself: status, headers, body, message.
+    /// The response: status, headers, body.
     pub response: Response,
 }
 
-impl<T> Answer<T> {
-    fn judged(response: Response, judge: impl FnOnce(&Response) -> T) -> Self {
+impl<T> Judged<T> {
+    fn new(response: Response, judge: impl FnOnce(&Response) -> T) -> Self {
         Self { outcome: judge(&response), response }
     }
 }
 
-/// What a register request came to.
+/// The result of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
     /// 204: this device is registered with this key.
@@ -209,18 +213,18 @@ pub enum Registration {
     Refused,
 }
 
-/// What the check at boot came to.
+/// The result of the check at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// 200: the cloud knows this device.
     Registered,
-    /// 404: the cloud does not know this device, which is no error.
+    /// 404: the cloud does not know this device, which is not an error.
     NotRegistered,
     /// Anything else.
     Refused,
 }
 
-/// What an upload came to.
+/// The result of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upload {
     /// 200, 204 or 304: the cloud holds this backup.
@@ -229,25 +233,25 @@ pub enum Upload {
     Refused,
 }
 
-/// What a restore came to.
+/// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restore {
-    /// 200 with a body the firmware takes: the envelope, unopened.
+    /// 200 with a body that the firmware takes: the envelope, unopened.
     Restored(Bytes),
-    /// 404: nothing is stored, which is no error.
+    /// 404: nothing is stored, which is not an error.
     NoBackup,
-    /// 200 with a body the firmware refuses, and why.
+    /// 200 with a body that the firmware refuses, and the reason.
     Unusable(&'static str),
     /// Anything else.
     Refused,
 }
 
-/// What a delete came to.
+/// The result of a delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// 200 or 204: nothing is stored any more.
+    /// 200 or 204: nothing is stored.
     Deleted,
-    /// 404.
+    /// 404: nothing was found.
     NotFound,
     /// Anything else.
     Refused,

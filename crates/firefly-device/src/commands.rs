@@ -1,11 +1,11 @@
-//! What each command does.
+//! The commands, except `fleet`.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use firefly_core::envelope::MAX_PLAINTEXT_LENGTH;
-use firefly_core::registration::RegistrationKey;
+use firefly_core::registration::{KEY_LIFETIME_SECONDS, RegistrationKey};
 use firefly_core::time::UnixSeconds;
 use firefly_device::identity_file::{self, IdentityFileError};
 use firefly_device::{
@@ -16,18 +16,19 @@ use rand::rngs::StdRng;
 use tempfile::NamedTempFile;
 
 use crate::fleet_command;
-use crate::options::{Command, New, Options};
+use crate::options::{Cli, Command, New};
+use crate::output::print;
 use crate::verdict::Failure;
 
-/// What to do about a 401 to a signed request whose timestamp is not the cause.
+/// The advice about a 401 to a signed request whose timestamp is not the cause.
 const UNKNOWN_DEVICE: &str = "this controller is not registered, or not with this identity file: firefly-device \
                               register --key KEY";
 
-pub(crate) async fn run(options: Options, clock: fn() -> UnixSeconds, rng: &mut StdRng) -> Result<(), Failure> {
-    let client = &options.url;
-    let path = options.identity.as_path();
+pub(crate) async fn run(cli: Cli, clock: fn() -> UnixSeconds, rng: &mut StdRng) -> Result<(), Failure> {
+    let client = &cli.url;
+    let path = cli.identity.as_path();
     let device = |rng| Device::load(path, client, clock, rng);
-    match options.command {
+    match cli.command {
         Command::New(new) => make(path, &new, rng),
         Command::Register(register) => device(rng)?.register(&register.key).await,
         Command::Status => device(rng)?.status().await,
@@ -39,15 +40,6 @@ pub(crate) async fn run(options: Options, clock: fn() -> UnixSeconds, rng: &mut 
     }
 }
 
-/// Writes to standard output.
-pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_ref())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::Failed(format!("cannot write to standard output: {error}")))
-}
-
 fn make(path: &Path, new: &New, rng: &mut StdRng) -> Result<(), Failure> {
     let mut identity = Identity::generate(new.product_hex, rng);
     if let Some(uuid) = new.uuid {
@@ -57,7 +49,7 @@ fn make(path: &Path, new: &New, rng: &mut StdRng) -> Result<(), Failure> {
     print(format!("made controller {} in {}\n", identity.uuid(), path.display()))
 }
 
-/// The controller of the identity file, and what it takes to act as it.
+/// The controller of the identity file, with the client, the clock and the generator that it acts with.
 struct Device<'a> {
     client: &'a Client,
     identity: Identity,
@@ -86,11 +78,12 @@ impl<'a> Device<'a> {
         match answer.outcome {
             Registration::Registered => print(format!("registered {}\n", self.identity.uuid())),
             Registration::Refused => {
-                let new_key = "a key is good once and for 30 minutes: mint another";
+                let minutes = KEY_LIFETIME_SECONDS / 60;
+                let new_key = format!("a key is good once and for {minutes} minutes: mint another");
                 let advice = [
                     (200, "only a 204 tells a controller that it is registered"),
-                    (401, new_key),
-                    (403, new_key),
+                    (401, &new_key),
+                    (403, &new_key),
                     (409, "make another identity: firefly-device new --identity FILE"),
                 ];
                 Err(Failure::refused(&answer.response, (self.clock)(), &advice))
@@ -127,7 +120,7 @@ impl<'a> Device<'a> {
         self.rng.fill_bytes(&mut gcm_nonce);
         let envelope = self.identity.seal(&plaintext, &gcm_nonce).map_err(Failure::usage)?;
         let signed = self.sign();
-        let answer = self.client.upload(&signed, &envelope, Some(&etag(&plaintext))).await?;
+        let answer = self.client.upload(&signed, &envelope, Some(etag(&plaintext))).await?;
         match answer.outcome {
             Upload::Stored => print(format!("backed up {} bytes of {}\n", plaintext.len(), file.display())),
             Upload::Refused => Err(self.refused(&answer.response)),
@@ -169,7 +162,7 @@ impl<'a> Device<'a> {
 
 fn read_configuration(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut plaintext = Vec::new();
-    // One byte beyond the limit tells a longer file without reading it whole.
+    // One byte beyond the limit shows that a file is too long, without reading it whole.
     File::open(file)
         .and_then(|file| file.take(MAX_PLAINTEXT_LENGTH as u64 + 1).read_to_end(&mut plaintext))
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
@@ -182,14 +175,14 @@ fn read_configuration(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(plaintext)
 }
 
-/// Where a restored configuration goes. A file appears or is replaced only when it is complete.
+/// The target of a restored configuration. A file appears or is replaced only when it is complete.
 enum Target<'a> {
     StandardOutput,
     File { path: &'a Path, temporary: NamedTempFile },
 }
 
 impl<'a> Target<'a> {
-    /// Finds out whether the target can be written, before anything is asked of the cloud.
+    /// Fails if the target cannot be written, before anything is asked of the cloud.
     fn prepare(path: &'a Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
             return Ok(Self::StandardOutput);

@@ -1,11 +1,11 @@
 //! One HTTP/1.1 exchange per connection, byte for byte as the firmware makes it.
 //!
-//! The request is written here rather than by an HTTP library: those add an `Accept` header and lower-case the names
-//! of headers, which no controller does. A device closes its connection after each answer, so nothing is reused.
+//! The request is not written by an HTTP library: those add an `Accept` header and lower-case the names of headers,
+//! which no controller does. A device closes its connection after each answer, so nothing is reused.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io};
 
 use http::Uri;
 use rustls::ClientConfig;
@@ -17,16 +17,17 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::response::{self, Response};
+use crate::transport_error::TransportError;
 
-/// `User-Agent` of the firmware's HTTP client.
+/// The `User-Agent` of the firmware's HTTP client.
 const USER_AGENT: &str = "ESP32 HTTP Client/1.0";
 
-/// Where the cloud is: scheme, host, port and the path under which its routes are.
+/// The address of the cloud: scheme, host, port and the path in front of its routes.
 #[derive(Clone)]
 pub(crate) struct Origin {
     host: String,
     port: u16,
-    /// Empty, or a path with a leading and no trailing slash.
+    /// The path: empty, or with a leading slash and without a trailing one.
     base_path: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
@@ -81,8 +82,10 @@ impl Origin {
         }
     }
 
-    /// The request as bytes. `User-Agent` and `Host` come first unless the caller names them; `Content-Length` is
-    /// added exactly when there is a body, an empty one included.
+    /// Returns the bytes of the request.
+    ///
+    /// `User-Agent` and `Host` come first unless the caller names them; `Content-Length` is added exactly when there is
+    /// a body, an empty one included.
     fn encode(&self, request: &Request<'_>) -> Result<Vec<u8>, TransportError> {
         let host = format!("{}:{}", self.host, self.port);
         let length = request.body.map(|body| body.len().to_string());
@@ -118,7 +121,7 @@ impl Origin {
     }
 }
 
-/// `scheme://host:port/base-path`.
+/// Writes `scheme://host:port/base-path`.
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -127,7 +130,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What goes into one request. Names and values of headers are sent as they are.
+/// The parts of one request. Names and values of headers are sent as they are.
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     /// The path and query, with a leading slash.
@@ -142,7 +145,7 @@ impl Request<'_> {
     }
 }
 
-/// An IPv6 address without the brackets it has in a URL.
+/// Returns the host; an IPv6 address loses the brackets that it has in a URL.
 fn unbracketed(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
@@ -157,7 +160,7 @@ fn tls(host: &str) -> Result<(TlsConnector, ServerName<'static>), UrlError> {
     Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
-/// Writes and reads at the same time: a server may answer, and close, before it has read a body it refuses.
+/// Writes and reads at the same time: a server may answer, and close, before it has read a body that it refuses.
 async fn converse<S: AsyncRead + AsyncWrite>(
     stream: S,
     method: &str,
@@ -176,7 +179,7 @@ async fn converse<S: AsyncRead + AsyncWrite>(
     }
 }
 
-/// Why a URL does not name a cloud.
+/// The reason why a URL does not name a cloud.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     /// The text is not a URL, or its host or port is not one.
@@ -191,46 +194,4 @@ pub enum UrlError {
     /// The system's trusted certificates could not be loaded.
     #[error("cannot load the certificates that https needs: {0}")]
     Certificates(rustls::Error),
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// No connection, TLS included, could be made.
-    #[error("cannot connect to {to}: {source}")]
-    Connect {
-        /// The URL tried.
-        to: String,
-        /// What the operating system, the resolver or TLS said.
-        source: io::Error,
-    },
-    /// The whole exchange took longer than the firmware waits.
-    #[error("no answer within {seconds} s")]
-    Timeout {
-        /// How long the device waited.
-        seconds: u64,
-    },
-    /// The connection broke before the answer was complete.
-    #[error("the connection broke before the answer was complete: {source}")]
-    Broken {
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The answer is not HTTP/1.1, or longer than any answer of the cloud.
-    #[error("the answer is not HTTP/1.1: {reason}")]
-    NotHttp {
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A 204 or 304 announces a body: the firmware waits for that body until it times out.
-    #[error("a {status} answer announced a body of {length} bytes, on which a controller hangs")]
-    AnnouncedBody {
-        /// The answer's status.
-        status: u16,
-        /// Its `Content-Length`.
-        length: u64,
-    },
-    /// The request has a line break or NUL in a header, or a blank in its method or path.
-    #[error("a header, the method or the path holds a character that cannot be sent")]
-    Unsendable,
 }

@@ -1,4 +1,4 @@
-//! Many simulated controllers at once: they register, upload, and check what they get back.
+//! Many simulated controllers at once: they register, upload, and compare the backups that they restore.
 
 mod report;
 
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firefly_core::device::ProductHex;
+use firefly_core::etag::ETag;
 use firefly_core::registration::RegistrationKey;
 use firefly_core::time::UnixSeconds;
 use futures::{StreamExt as _, future, stream};
@@ -18,42 +19,44 @@ pub use report::{Phase, PhaseReport, Report};
 use report::{Sample, Verdict};
 
 use crate::backup::etag;
-use crate::client::{Answer, Client, Registration, Restore, Upload};
-use crate::connection::TransportError;
+use crate::client::{Client, Judged, Registration, Restore, Upload};
 use crate::identity::{Identity, random_nonce};
+use crate::transport_error::TransportError;
 
-/// What a fleet is to do.
+/// The task of a fleet.
 #[derive(Clone)]
 pub struct Plan {
-    /// How many controllers.
+    /// The number of controllers.
     pub devices: usize,
-    /// What they all are.
+    /// The product of all controllers.
     pub product_hex: ProductHex,
-    /// The JSON Web Token with which registration keys are minted.
+    /// The JSON Web Token that mints the registration keys.
     pub token: String,
-    /// Rounds of uploads; a round starts when the one before has ended.
+    /// The rounds of uploads. A round starts when the one before has ended.
     pub uploads: usize,
-    /// Bytes of plaintext per upload, random, at most 524 288.
+    /// The random bytes of plaintext per upload, at most
+    /// [`MAX_PLAINTEXT_LENGTH`](firefly_core::envelope::MAX_PLAINTEXT_LENGTH).
     pub size: usize,
-    /// Uploads started per second; without it each as soon as `concurrency` lets it.
+    /// The uploads started per second; `None` starts each as soon as `concurrency` lets it.
     pub rate: Option<f64>,
-    /// Most connections at a time.
+    /// The most connections at a time.
     pub concurrency: NonZeroUsize,
-    /// Whether every device restores in the end and compares.
+    /// Whether every device restores its backup in the end and compares it.
     pub verify: bool,
 }
 
-/// A registered controller, and the ETags of what the cloud may hold for it.
+/// A registered controller, and the ETags of the backups that the cloud may hold for it.
 struct Member {
     identity: Arc<Identity>,
-    /// The last acknowledged upload, and any after it whose answer was no success.
-    candidates: Vec<String>,
+    /// The last acknowledged upload, and any after it that was not acknowledged.
+    candidates: Vec<ETag>,
     acknowledged: bool,
 }
 
-/// Runs a fleet to its end, whatever fails. `progress` gets the phase, how much of it is done, and how much it is.
+/// Runs a fleet to its end, whatever fails.
 ///
-/// Memory is bounded by some hundred bytes per device and request, and some copies of a body per connection.
+/// `progress` gets the phase, the number of its steps that are done, and the number of all its steps. Memory is bounded
+/// by some hundred bytes per device and request, and some copies of a body per connection.
 pub async fn run<R: CryptoRng>(
     client: &Client,
     plan: &Plan,
@@ -83,7 +86,7 @@ struct Fleet<'a, R> {
 }
 
 impl<R: CryptoRng> Fleet<'_, R> {
-    /// Mints a key for each device and registers it; returns those that are registered.
+    /// Mints a key for each device and registers it. Returns the devices that are registered.
     async fn enlist(&mut self) -> Vec<Member> {
         let plan = self.plan;
         let product_hex = plan.product_hex;
@@ -126,7 +129,7 @@ impl<R: CryptoRng> Fleet<'_, R> {
         members
     }
 
-    /// One upload of every device.
+    /// Uploads once from every device.
     async fn upload(&mut self, members: &mut [Member], round: usize) {
         let (plan, clock, total) = (self.plan, self.clock, members.len());
         let identities: Vec<_> = members.iter().map(|member| Arc::clone(&member.identity)).collect();
@@ -151,12 +154,12 @@ impl<R: CryptoRng> Fleet<'_, R> {
                 };
                 let signed = identity.sign(&random_nonce(&mut rng), clock());
                 let begun = Instant::now();
-                let answer = client.upload(&signed, &envelope, Some(&tag)).await;
+                let answer = client.upload(&signed, &envelope, Some(tag)).await;
                 let verdict = judge(answer, |outcome| *outcome == Upload::Stored);
                 (tag, verdict.took(begun.elapsed()))
             }
         };
-        let finish = |index: usize, (tag, sample): (String, Sample)| {
+        let finish = |index: usize, (tag, sample): (ETag, Sample)| {
             let member = &mut members[index];
             if sample.succeeded() {
                 member.candidates.clear();
@@ -171,7 +174,7 @@ impl<R: CryptoRng> Fleet<'_, R> {
         self.report.lasted(Phase::Upload, started.elapsed());
     }
 
-    /// One restore of every device, compared with what it uploaded.
+    /// Restores the backup of every device and compares it with the uploads.
     async fn verify(&mut self, members: Vec<Member>) {
         let (clock, total) = (self.clock, members.len());
         let members = Arc::new(members);
@@ -206,7 +209,7 @@ impl<R: CryptoRng> Fleet<'_, R> {
     }
 }
 
-/// `POST /registration-keys` as a signed-in user.
+/// Sends `POST /registration-keys` as a signed-in user.
 async fn mint(client: &Client, authorization: &str) -> (Option<RegistrationKey>, Sample) {
     let begun = Instant::now();
     let headers = [("Authorization", authorization)];
@@ -228,7 +231,7 @@ async fn mint(client: &Client, authorization: &str) -> (Option<RegistrationKey>,
     (key, verdict.took(begun.elapsed()))
 }
 
-fn judge<T>(answer: Result<Answer<T>, TransportError>, succeeded: impl FnOnce(&T) -> bool) -> Verdict {
+fn judge<T>(answer: Result<Judged<T>, TransportError>, succeeded: impl FnOnce(&T) -> bool) -> Verdict {
     match answer {
         Err(error) => Verdict::Unanswered(error.to_string()),
         Ok(answer) if succeeded(&answer.outcome) => Verdict::Succeeded(answer.response.status),
@@ -240,8 +243,9 @@ fn judge<T>(answer: Result<Answer<T>, TransportError>, succeeded: impl FnOnce(&T
     }
 }
 
-/// Starts `total` tasks, in order, at most `concurrency` at a time and at most `rate` a second; hands each result
-/// over with the number of its task as they end.
+/// Starts `total` tasks in order, at most `concurrency` at a time and at most `rate` a second.
+///
+/// `finish` gets each result with the number of its task, in the order in which the tasks end.
 async fn drive<F>(
     total: usize,
     concurrency: NonZeroUsize,

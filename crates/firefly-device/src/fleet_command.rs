@@ -5,11 +5,11 @@ use firefly_device::{Client, fleet};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 
-use crate::commands::print;
 use crate::options;
+use crate::output::print;
 use crate::verdict::Failure;
 
-/// Open files that are not connections: the standard streams, the runtime's own, the resolver's.
+/// The number of open files that are not connections: the standard streams, the runtime's own, the resolver's.
 const OTHER_FILES: u64 = 32;
 
 pub(crate) async fn run(
@@ -48,8 +48,9 @@ pub(crate) async fn run(
     }
 }
 
-/// Raises the limit of open files as far as connections need it; one that cannot be raised so far is a mistake in the
-/// command line, for connections would fail.
+/// Raises the limit of open files as far as connections need it.
+///
+/// A limit that cannot be raised so far is a mistake in the command line: connections would fail.
 fn check_files(concurrency: usize) -> Result<(), Failure> {
     let needed = u64::try_from(concurrency).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
     match rlimit::increase_nofile_limit(needed) {
@@ -58,12 +59,12 @@ fn check_files(concurrency: usize) -> Result<(), Failure> {
              --concurrency {} or run `ulimit -n {needed}` first",
             files.saturating_sub(OTHER_FILES).max(1)
         ))),
-        // A limit that cannot be asked for shows when a connection fails.
+        // A limit that cannot be read shows when a connection fails.
         _ => Ok(()),
     }
 }
 
-/// On standard error, and only if that is a terminal.
+/// Makes a progress bar on standard error, which is drawn only if that is a terminal.
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
     let template = "{msg:8} {wide_bar} {pos}/{len} {per_sec} {elapsed}";

@@ -1,22 +1,24 @@
-//! Who a controller is: its UUID, its product, the keys that follow from its master key, and its signatures.
+//! The identity of a controller: UUID, product, master key, derived keys, signatures.
 
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use firefly_core::device::{DeviceId, DevicePublicKey, ProductHex};
-use firefly_core::signed_request::{Nonce, Timestamp, signed_message};
+use firefly_core::signed_request::{
+    NONCE_HEADER, Nonce, SIGNATURE_HEADER, TIMESTAMP_HEADER, Timestamp, UUID_HEADER, signed_message,
+};
 use firefly_core::time::UnixSeconds;
 use hkdf::Hkdf;
 use p256::ecdsa::{DerSignature, SigningKey, signature::Signer as _};
 use rand::CryptoRng;
 use sha2::Sha256;
 
-/// HKDF label of the P-256 scalar that signs cloud requests.
+/// The HKDF label of the P-256 scalar that signs cloud requests.
 const AUTH_LABEL: &[u8] = b"firefly-auth-v1";
-/// HKDF label of the AES-256-GCM key of cloud backups.
+/// The HKDF label of the AES-256-GCM key of cloud backups.
 const BACKUP_LABEL: &[u8] = b"firefly-backup-v1";
 
-/// One controller: UUID, product and the 32-byte master key, with the keys derived from it.
+/// One controller: UUID, product, the 32-byte master key and the keys derived from it.
 ///
 /// Every derived key is `HKDF-SHA256(ikm = master key, salt = empty, info = label, 32 bytes)`.
 #[derive(Clone)]
@@ -30,7 +32,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of a controller with this master key.
+    /// Makes the identity of a controller with this master key.
     ///
     /// # Errors
     ///
@@ -52,7 +54,7 @@ impl Identity {
         })
     }
 
-    /// A new controller of this product, with a random (version 4) UUID and a random master key.
+    /// Makes a new controller of this product, with a random (version 4) UUID and a random master key.
     pub fn generate<R: CryptoRng + ?Sized>(product_hex: ProductHex, rng: &mut R) -> Self {
         loop {
             let mut master_key = [0; 32];
@@ -65,31 +67,31 @@ impl Identity {
         }
     }
 
-    /// The same keys under another UUID.
+    /// Returns an identity with the same keys and another UUID.
     #[must_use]
     pub fn with_uuid(self, uuid: DeviceId) -> Self {
         Self { uuid, ..self }
     }
 
-    /// The device's UUID.
+    /// Returns the device's UUID.
     pub fn uuid(&self) -> DeviceId {
         self.uuid
     }
 
-    /// The product the device is.
+    /// Returns the device's product.
     pub fn product_hex(&self) -> ProductHex {
         self.product_hex
     }
 
-    /// The public half of the signing key: what the cloud stores.
+    /// Returns the public half of the signing key, which the cloud stores.
     pub fn public_key(&self) -> &DevicePublicKey {
         &self.public_key
     }
 
-    /// The four headers of a request sent at `now`.
+    /// Returns the four headers of a request that is sent at `now`.
     ///
-    /// The signature is the deterministic one of RFC 6979 and `s` is left as it comes out, as in mbedTLS: the same
-    /// nonce and time give the same headers, and half of all signatures have a high `s`.
+    /// The signature is the deterministic one of RFC 6979, and `s` is not normalised, as in mbedTLS. The same nonce and
+    /// time give the same headers; half of all signatures have a high `s`.
     pub fn sign(&self, nonce: &Nonce, now: UnixSeconds) -> SignedHeaders {
         let timestamp = Timestamp::from(now);
         let signature: DerSignature = self.signing_key.sign(&signed_message(nonce, &timestamp));
@@ -113,14 +115,14 @@ impl Identity {
     }
 }
 
-/// Shows the UUID alone: everything else is secret or follows from it.
+/// Shows only the UUID: the other fields are secret or follow from it.
 impl fmt::Debug for Identity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Identity").field("uuid", &self.uuid).finish_non_exhaustive()
     }
 }
 
-/// The master key has no P-256 key: its derived scalar is out of range.
+/// The scalar derived from the master key is out of range, so it is not a P-256 key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no signing key follows from this master key")]
 pub struct UnusableMasterKey;
@@ -134,15 +136,14 @@ pub struct SignedHeaders {
 
 impl SignedHeaders {
     /// The headers' names, spelled and ordered as the firmware sends them.
-    pub const NAMES: [&'static str; 4] =
-        ["X-Device-UUID", "X-Device-Nonce", "X-Device-Timestamp", "X-Device-Signature"];
+    pub const NAMES: [&'static str; 4] = [UUID_HEADER, NONCE_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER];
 
-    /// The device that signed.
+    /// Returns the device that signed.
     pub fn device(&self) -> DeviceId {
         self.device
     }
 
-    /// Name and value of each header.
+    /// Returns the name and value of each header.
     pub fn pairs(&self) -> [(&'static str, &str); 4] {
         let [uuid, nonce, timestamp, signature] = &self.values;
         let values = [uuid, nonce, timestamp, signature];
@@ -150,7 +151,7 @@ impl SignedHeaders {
     }
 }
 
-/// One `name: value` line per header, as `curl -H @file` reads them.
+/// Writes one `name: value` line per header, as `curl -H @file` reads them.
 impl fmt::Display for SignedHeaders {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in self.pairs() {
@@ -160,14 +161,14 @@ impl fmt::Display for SignedHeaders {
     }
 }
 
-/// A nonce for one signed request.
+/// Draws a nonce for one signed request.
 pub fn random_nonce<R: CryptoRng + ?Sized>(rng: &mut R) -> Nonce {
-    let mut bytes = [0; 32];
+    let mut bytes = [0; Nonce::LENGTH];
     rng.fill_bytes(&mut bytes);
     Nonce::new(bytes)
 }
 
-/// A random UUID, version 4 (RFC 9562 §5.4).
+/// Draws a random UUID, version 4 (RFC 9562 §5.4).
 fn random_uuid<R: CryptoRng + ?Sized>(rng: &mut R) -> String {
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
@@ -188,7 +189,7 @@ fn derive(master_key: &[u8; 32], label: &[u8]) -> Result<[u8; 32], UnusableMaste
 #[cfg(test)]
 mod tests {
     use super::{AUTH_LABEL, BACKUP_LABEL, derive};
-    use crate::hex;
+    use firefly_core::hex;
     use serde_json::Value;
 
     #[test]

@@ -4,19 +4,19 @@
 //! {"uuid": "2d411e72-…", "product_hex": "0x0000F1F1", "master_key_hex": "<64 hex digits>"}
 //! ```
 //!
-//! No error quotes the file's content: it holds the master key.
+//! No error quotes the file's content, because it holds the master key.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use firefly_core::hex;
 use serde::{Deserialize, Serialize};
 
-use crate::hex;
 use crate::identity::Identity;
 
-/// Longest identity file read, in bytes; one that [`save`] wrote has about 150.
+/// The longest identity file that is read, in bytes. [`save`] writes about 150.
 const MAX_LENGTH: u64 = 4096;
 
 #[derive(Serialize, Deserialize)]
@@ -31,7 +31,7 @@ struct Content {
 ///
 /// # Errors
 ///
-/// [`IdentityFileError::Exists`] when there is something at `path` already, [`IdentityFileError::Write`] when it
+/// [`IdentityFileError::Exists`] when there is something at `path` already, [`IdentityFileError::Write`] when the file
 /// cannot be written.
 pub fn save(identity: &Identity, path: &Path) -> Result<(), IdentityFileError> {
     let content = Content {
@@ -59,7 +59,7 @@ fn write_new(content: &Content, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The directory a file is in, as a path that can be opened.
+/// Returns the directory of a file, as a path that can be opened.
 pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -71,8 +71,8 @@ pub fn directory_of(path: &Path) -> &Path {
 ///
 /// # Errors
 ///
-/// [`IdentityFileError::Read`] when it cannot be read, [`IdentityFileError::TooOpen`] when group or others have any
-/// access to it, [`IdentityFileError::Broken`] when it is not an identity.
+/// [`IdentityFileError::Read`] when the file cannot be read, [`IdentityFileError::TooOpen`] when group or others have
+/// any access to it, [`IdentityFileError::Broken`] when it is not an identity.
 pub fn load(path: &Path) -> Result<Identity, IdentityFileError> {
     let read_error = |source| IdentityFileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read_error)?;
@@ -94,35 +94,35 @@ fn parse(json: &[u8]) -> Result<Identity, &'static str> {
     Identity::new(uuid, product_hex, master_key).map_err(|_| "no signing key follows from master_key_hex")
 }
 
-/// Why an identity file could not be written or read.
+/// The reason why an identity file could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityFileError {
     /// There is something at the path already.
     #[error("{} already exists; it may hold the only copy of a key and is not replaced: move it away or choose another --identity", path.display())]
     Exists {
-        /// The path asked for.
+        /// The path that was given.
         path: PathBuf,
     },
     /// The file could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
-        /// The path asked for.
+        /// The path that was given.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file could not be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// The path asked for.
+        /// The path that was given.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Group or others have access to the file.
     #[error("{} holds a master key and is open to others (mode {mode:04o}): run chmod 600 {}", path.display(), quoted(path))]
     TooOpen {
-        /// The path asked for.
+        /// The path that was given.
         path: PathBuf,
         /// The file's permission bits.
         mode: u32,
@@ -130,14 +130,14 @@ pub enum IdentityFileError {
     /// The file is not an identity.
     #[error("{} is not an identity file: {reason}", path.display())]
     Broken {
-        /// The path asked for.
+        /// The path that was given.
         path: PathBuf,
-        /// What is wrong, without quoting the content.
+        /// The reason, which does not quote the content.
         reason: &'static str,
     },
 }
 
-/// The path as one word of a POSIX shell.
+/// Returns the path as one word of a POSIX shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

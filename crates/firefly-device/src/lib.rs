@@ -1,7 +1,7 @@
-//! A FireFly controller without the hardware: its identity, its signatures, its sealed backups, its requests.
+//! A FireFly controller without the hardware: its identity, signatures, sealed backups and requests.
 //!
-//! What this crate sends is what the firmware sends, byte for byte; what it accepts is what the firmware accepts.
-//! Time and randomness come in as arguments.
+//! This crate sends the same bytes as the firmware, and accepts the same responses. Time and randomness come in as
+//! arguments.
 //!
 //! ```no_run
 //! # async fn tour(now: firefly_core::time::UnixSeconds) -> Result<(), Box<dyn std::error::Error>> {
@@ -15,7 +15,7 @@
 //! let configuration = b"{}";
 //! let envelope = device.seal(configuration, &rand::random())?;
 //! let signed = device.sign(&random_nonce(&mut rng), now);
-//! let answer = cloud.upload(&signed, &envelope, Some(&etag(configuration))).await?;
+//! let answer = cloud.upload(&signed, &envelope, Some(etag(configuration))).await?;
 //! assert_eq!(answer.response.status, 200);
 //! # Ok(())
 //! # }
@@ -25,15 +25,16 @@ mod backup;
 mod client;
 mod connection;
 pub mod fleet;
-mod hex;
 mod identity;
 pub mod identity_file;
 mod registration;
 mod response;
+mod transport_error;
 
 pub use backup::{OpenError, etag};
-pub use client::{Answer, Client, Deletion, Registration, Restore, Standing, Upload};
-pub use connection::{TransportError, UrlError};
+pub use client::{Client, Deletion, Judged, Registration, Restore, Standing, Upload};
+pub use connection::UrlError;
 pub use identity::{Identity, SignedHeaders, UnusableMasterKey, random_nonce};
 pub use registration::registration_body;
 pub use response::Response;
+pub use transport_error::TransportError;

@@ -3,6 +3,7 @@
 mod commands;
 mod fleet_command;
 mod options;
+mod output;
 mod verdict;
 
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use rand::rngs::{StdRng, SysRng};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = options::Options::parse();
+    let cli = options::Cli::parse();
     let mut rng = match StdRng::try_from_rng(&mut SysRng) {
         Ok(rng) => rng,
         Err(error) => {
@@ -23,7 +24,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    match commands::run(options, clock, &mut rng).await {
+    match commands::run(cli, clock, &mut rng).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");

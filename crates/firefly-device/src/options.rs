@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use firefly_core::device::{DeviceId, ProductHex};
 use firefly_core::envelope::MAX_PLAINTEXT_LENGTH;
 use firefly_core::registration::RegistrationKey;
+use firefly_core::signed_request::CLOCK_SKEW_SECONDS;
 use firefly_device::{Client, UrlError};
 
 const EXAMPLES: &str = "\
@@ -29,7 +30,7 @@ Exit status: 0 done, 1 the cloud refused or could not be reached, 2 the command 
 /// Acts as a FireFly controller: makes an identity, registers, backs up, restores.
 #[derive(Parser)]
 #[command(name = "firefly-device", version, after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct Cli {
     /// URL of the cloud.
     #[arg(
         long,
@@ -59,7 +60,7 @@ pub(crate) enum Command {
     Status,
     /// Seal a file and upload it as this controller's backup.
     Backup {
-        /// The configuration, at most 524288 bytes.
+        #[arg(help = format!("The configuration, at most {MAX_PLAINTEXT_LENGTH} bytes"))]
         file: PathBuf,
     },
     /// Download this controller's backup and open it.
@@ -69,7 +70,9 @@ pub(crate) enum Command {
     },
     /// Delete this controller's backup from the cloud.
     Delete,
-    /// Print the four signed headers of one request, good for 10 seconds and once.
+    #[command(about = format!(
+        "Print the four signed headers of one request, good for {CLOCK_SKEW_SECONDS} seconds and once"
+    ))]
     Headers,
     /// Act as many controllers: register them, upload from all, print what came of it.
     Fleet(Fleet),
@@ -122,11 +125,11 @@ pub(crate) struct Fleet {
     #[arg(long, value_name = "K", default_value_t = 1)]
     pub(crate) uploads: usize,
 
-    /// Random bytes per upload, at most 524288.
     #[arg(
         long,
         value_name = "BYTES",
         default_value = "8192",
+        help = format!("Random bytes per upload, at most {MAX_PLAINTEXT_LENGTH}"),
         value_parser = RangedU64ValueParser::<usize>::new().range(..=MAX_PLAINTEXT_LENGTH as u64)
     )]
     pub(crate) size: usize,

@@ -1,10 +1,10 @@
-//! The body of `POST /devices/register` as the firmware builds it.
+//! The body of `POST /devices/register`, as the firmware builds it.
 
 use serde::Serialize;
 
 use crate::identity::Identity;
 
-/// The members in the firmware's order.
+/// The members of the body in the firmware's order.
 #[derive(Serialize)]
 struct Body {
     uuid: String,
@@ -80,10 +80,10 @@ const fn partition(r#type: u8, subtype: u8, address: u32, size: u32, label: &'st
     Partition { r#type, subtype, address, size, label }
 }
 
-/// The JSON body with which this device registers: the same bytes each time.
+/// Returns the JSON body with which this device registers: the same bytes each time.
 ///
-/// What a real controller reads from its chip is fixed here (an ESP32-S3 with 16 MiB of flash), except that the
-/// four MAC addresses follow from the UUID.
+/// A real controller reads its hardware from its chip. Here it is an ESP32-S3 with 16 MiB of flash, and the four MAC
+/// addresses follow from the UUID.
 pub fn registration_body(identity: &Identity) -> Vec<u8> {
     let uuid = identity.uuid().to_string();
     let interfaces = ["wifi_sta", "wifi_ap", "bluetooth", "ethernet"];
@@ -104,11 +104,11 @@ pub fn registration_body(identity: &Identity) -> Vec<u8> {
         partitions: PARTITIONS,
         uuid,
     };
-    // Strings and integers only: serde_json has no reason to fail.
+    // The body has only strings and integers, so serde_json does not fail.
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-/// Espressif's 24:6F:28, two bytes of the UUID's last group, and the number of the interface.
+/// Returns an address of Espressif's 24:6F:28, two bytes of the UUID's last group, and the number of the interface.
 fn mac_address(uuid: &str, interface: u8) -> String {
     let tail = uuid.get(uuid.len().saturating_sub(4)..).unwrap_or_default();
     let (high, low) = tail.split_at_checked(2).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reading an HTTP/1.1 answer (RFC 9112) from a connection.
+//! HTTP/1.1 responses (RFC 9112), read from a connection.
 
 use std::io;
 
@@ -6,33 +6,33 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
-use crate::connection::TransportError;
+use crate::transport_error::TransportError;
 
-/// Longest head of an answer, in bytes.
+/// The longest head of a response, in bytes.
 const MAX_HEAD_LENGTH: u64 = 64 * 1024;
-/// Longest body of an answer, in bytes. The cloud's longest, a list of devices, is 6 MB.
+/// The longest body of a response, in bytes. The cloud's longest is a list of devices of 6 MB.
 const MAX_BODY_LENGTH: u64 = 16 * 1024 * 1024;
-/// Most header fields of an answer.
+/// The most header fields of a response.
 const MAX_HEADERS: usize = 100;
 
-/// What the cloud answered.
+/// A response of the cloud.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// Name and value of each header, in the order and spelling received. Bytes that are not UTF-8 are replaced.
+    /// The name and value of each header as received. Bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The body, with any chunked encoding undone.
+    /// The body, decoded if its encoding was chunked.
     pub body: Bytes,
 }
 
 impl Response {
-    /// The value of the first header of this name, in any case.
+    /// Returns the value of the first header of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The string member `name` of a JSON object body.
+    /// Returns the string member `name` of a body that is a JSON object.
     pub fn member(&self, name: &str) -> Option<String> {
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(mut members)) => match members.remove(name) {
@@ -43,13 +43,13 @@ impl Response {
         }
     }
 
-    /// What the server says about the outcome: the member `message` of its JSON body.
+    /// Returns the server's text about the outcome: the member `message` of the JSON body.
     pub fn message(&self) -> Option<String> {
         self.member("message")
     }
 }
 
-/// Reads the answer to a request of this method, skipping interim ones (1xx).
+/// Reads the response to a request of this method and skips interim ones (1xx).
 pub(crate) async fn read<R: AsyncRead + Unpin>(reader: R, method: &str) -> Result<Response, TransportError> {
     let mut reader = BufReader::new(reader);
     loop {
@@ -91,7 +91,7 @@ async fn read_head<R: AsyncBufRead + Unpin>(reader: &mut R) -> Result<Response, 
     }
 }
 
-/// The body, delimited as RFC 9112 §6.3 says.
+/// Reads the body, whose end is found as RFC 9112 §6.3 says.
 async fn read_body<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     response: &Response,
@@ -125,7 +125,7 @@ async fn read_body<R: AsyncBufRead + Unpin>(
     }
 }
 
-/// The chunked coding (RFC 9112 §7.1); extensions and trailers are skipped.
+/// Reads the chunked coding (RFC 9112 §7.1). Extensions and trailers are skipped.
 async fn read_chunks<R: AsyncBufRead + Unpin>(reader: &mut R) -> Result<Vec<u8>, TransportError> {
     let mut body = Vec::new();
     loop {
@@ -151,7 +151,7 @@ async fn read_line<R: AsyncBufRead + Unpin>(reader: &mut R) -> Result<Vec<u8>, T
     if line.ends_with(b"\n") { Ok(line) } else { Err(broken(io::ErrorKind::UnexpectedEof.into())) }
 }
 
-/// Appends exactly `length` bytes. Memory is taken as they arrive, not as they are announced.
+/// Appends exactly `length` bytes. Memory is taken as they arrive, not when they are announced.
 async fn append<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     length: u64,

@@ -1,4 +1,4 @@
-//! How a command ends that does not succeed: a message with what to do, and an exit status.
+//! The failure of a command: a message with advice, and an exit status.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -7,11 +7,11 @@ use firefly_core::time::UnixSeconds;
 use firefly_device::{Response, TransportError};
 use http::StatusCode;
 
-/// Why a command did not succeed.
+/// The reason why a command did not succeed.
 pub(crate) enum Failure {
     /// The command line or a file is wrong: exit status 2.
     Usage(String),
-    /// The cloud refused, could not be reached, or has not what was asked for: exit status 1.
+    /// The cloud refused, could not be reached, or does not have the backup or registration: exit status 1.
     Failed(String),
 }
 
@@ -27,7 +27,7 @@ impl Failure {
         }
     }
 
-    /// The cloud answered with a failure. `advice` is what to do about one of these statuses in this command.
+    /// Describes a failure that the cloud answered. `advice` has the command's own remedy for some statuses.
     pub(crate) fn refused(response: &Response, now: UnixSeconds, advice: &[(u16, &str)]) -> Self {
         let status = response.status;
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());

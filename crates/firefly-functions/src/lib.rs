@@ -5,10 +5,8 @@ mod list;
 use std::fmt;
 use std::sync::Arc;
 
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::http::EventError;
-use firefly_service::metrics::Metrics;
-use firefly_service::{Function, Invocation, Runner, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_runtime::{ConfigError, Environment, Function, Invocation, MalformedEvent, Metrics, Runner};
 use firefly_templates::Source;
 use futures_util::future::BoxFuture;
 
@@ -64,7 +62,7 @@ pub enum InvokeError {
     Json(#[from] serde_json::Error),
     /// The event is not a request.
     #[error(transparent)]
-    Event(#[from] EventError),
+    Event(#[from] MalformedEvent),
 }
 
 impl Listed {

@@ -15,8 +15,7 @@ use emulator_apigateway::{Api, Authorizer, KeySet};
 use emulator_dynamodb::Database;
 use emulator_kit::{Limits, Listener};
 use emulator_s3::object_store::ObjectStore;
-use firefly_service::aws::Aws;
-use firefly_service::environment::{ConfigError, Environment};
+use firefly_runtime::{Aws, ConfigError, Environment};
 use firefly_templates::{BucketTemplate, FunctionTemplate, GatewayTemplate, TableTemplate, TemplateError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -153,9 +152,10 @@ impl Cloud {
         let developer = endpoints.environment(same.cloned().unwrap_or_else(|| credentials.environment(DEVELOPER)));
         if options.dynamodb_endpoint.is_none() {
             let environment = Environment::new(developer.clone());
-            let aws = Aws::new(&environment).map_err(|source| function_error("the embedded DynamoDB", source))?;
+            let client = Aws::new(&environment).and_then(|aws| firefly_stores::dynamodb::client(&aws));
+            let client = client.map_err(|source| function_error("the embedded DynamoDB", source))?;
             for source in [DEVICES_TABLE, REGISTRATION_KEYS_TABLE] {
-                tables::create(&aws.dynamodb(), &TableTemplate::parse(source)?).await?;
+                tables::create(&client, &TableTemplate::parse(source)?).await?;
             }
         }
         let clock = Arc::clone(&options.clock);

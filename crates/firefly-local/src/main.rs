@@ -9,10 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use emulator_kit::Deadlines;
+use firefly_core::group::SUPER_USERS;
+use firefly_core::time::UnixSeconds;
 use firefly_local::issuer::{DeveloperIssuer, Identity};
 use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, engines_file, files, private_dir};
-use firefly_service::UnixSeconds;
-use firefly_service::log::{self, LogLevel};
+use firefly_runtime::log::{self, LogLevel};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a developer token is good for, in seconds.
@@ -123,8 +124,11 @@ struct IdentityArgs {
     /// The user's e-mail address.
     #[arg(long, default_value = DEVELOPER_EMAIL)]
     email: String,
-    /// A Cognito group of the user, such as super_users; may be given more than once.
-    #[arg(long = "group", value_name = "GROUP")]
+    #[arg(
+        long = "group",
+        value_name = "GROUP",
+        help = format!("A Cognito group of the user, such as {SUPER_USERS}; may be given more than once")
+    )]
     groups: Vec<String>,
 }
 
@@ -267,7 +271,7 @@ In a second terminal, in this directory:
 A developer token, for a user and for a super user:
 
   cargo run -q -- token{dir}
-  cargo run -q -- token{dir} --group super_users
+  cargo run -q -- token{dir} --group {SUPER_USERS}
 
 The engines, for aws-cli and SDKs:
 

@@ -11,8 +11,8 @@ use std::num::NonZeroUsize;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use firefly_core::time::UnixSeconds;
 use firefly_device::fleet::{self, Plan};
-use firefly_service::UnixSeconds;
 use process::{Local, argument, data_dir, token};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;

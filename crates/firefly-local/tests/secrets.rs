@@ -9,8 +9,8 @@ use std::fs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, SignedHeaders, etag, random_nonce, registration_body};
-use firefly_service::UnixSeconds;
 use process::{Local, new_device, sign, token};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -223,7 +223,7 @@ async fn backups(cloud: &Local, device: &Identity, secrets: &mut Secrets) {
     secrets.add_body(CONFIGURATION);
     secrets.add_body(&envelope);
     let path = format!("/devices/{}/backup", device.uuid());
-    let etag = etag(CONFIGURATION);
+    let etag = etag(CONFIGURATION).quoted();
     let conditional = [("ETag", etag.as_str()), ("If-None-Match", etag.as_str())];
     for (body, status) in [(&envelope[..], 200), (&envelope, 304), (&envelope[1..], 400), (&[][..], 400)] {
         let signed = sign(device);

@@ -107,12 +107,12 @@ impl Document {
         template
     }
 
-    /// The template of an import: this one with one resource alone, of the given properties. Outputs and the resource's
-    /// metadata are left out, for an import may not add outputs.
+    /// The template of an import: this one with one resource alone, of the given properties. Outputs are left out, for an
+    /// import may not add them, and so are the metadata of the template and of the resource.
     #[must_use]
     pub fn for_import(&self, logical_id: &str, properties: Value) -> Self {
         let mut template = self.with_properties(logical_id, properties);
-        template.0.remove("Outputs");
+        template.0.retain(|name, _| !matches!(name.as_str(), Some("Metadata" | "Outputs")));
         if let Some(resources) = template.0.get_mut("Resources").and_then(Value::as_mapping_mut) {
             resources.retain(|id, _| id.as_str() == Some(logical_id));
             if let Some(resource) = resources.get_mut(logical_id).and_then(Value::as_mapping_mut) {
@@ -125,6 +125,11 @@ impl Document {
     /// The entries of a section such as `Parameters`.
     pub fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
         self.0.get(name).into_iter().flat_map(members)
+    }
+
+    /// The names of its sections, in order.
+    pub fn section_names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().filter_map(Value::as_str)
     }
 
     /// Whether there is a top-level section of this name.

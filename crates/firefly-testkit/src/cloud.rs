@@ -7,12 +7,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use emulator_kit::Deadlines;
 use firefly_core::device::DeviceId;
 use firefly_core::registration::RegistrationKey;
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_local::issuer::Identity as User;
 use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer};
-use firefly_service::UnixSeconds;
-use firefly_service::aws::Aws;
-use firefly_service::environment::Environment;
+use firefly_runtime::{Aws, Environment};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::Value;
 
@@ -34,7 +33,8 @@ pub struct TestCloud {
     bucket: String,
     data_dir: PathBuf,
     /// Made when it is first asked for: reading the machine's certificates takes a while.
-    aws: OnceLock<Aws>,
+    dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
 }
 
 impl TestCloud {
@@ -101,7 +101,8 @@ impl TestCloud {
             deadlines,
             bucket: cloud.bucket().to_owned(),
             data_dir: data_dir.to_owned(),
-            aws: OnceLock::new(),
+            dynamodb: OnceLock::new(),
+            s3: OnceLock::new(),
             cloud: Mutex::new(Some(cloud)),
         }
     }
@@ -253,12 +254,20 @@ impl TestCloud {
         self.signed(&self.sign(device), "GET", "backup", &[], None).await
     }
 
-    /// The configuration of SDK clients that reach this cloud's engines with every permission.
-    pub fn aws(&self) -> &Aws {
-        self.aws.get_or_init(|| {
-            Aws::new(&Environment::new(self.environment_as("firefly-local")))
-                .expect("the engines' environment is complete")
+    /// A client of this cloud's DynamoDB with every permission.
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.dynamodb.get_or_init(|| {
+            firefly_stores::dynamodb::client(&self.aws()).expect("plain HTTP needs no root certificates")
         })
+    }
+
+    /// A client of this cloud's S3 with every permission.
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| firefly_stores::s3::client(&self.aws()).expect("plain HTTP needs no root certificates"))
+    }
+
+    fn aws(&self) -> Aws {
+        Aws::new(&Environment::new(self.environment_as("firefly-local"))).expect("the engines' environment is complete")
     }
 
     /// The item of a device, if there is one.
@@ -273,14 +282,14 @@ impl TestCloud {
 
     /// Any item, if there is one.
     pub async fn item(&self, table: &str, key: &str, value: &str) -> Option<HashMap<String, AttributeValue>> {
-        let get = self.aws().dynamodb().get_item().table_name(table).consistent_read(true);
+        let get = self.dynamodb().get_item().table_name(table).consistent_read(true);
         let get = get.key(key, AttributeValue::S(value.to_owned())).send().await;
         get.expect("the embedded DynamoDB answers").item
     }
 
     /// The stored backup of a device, if there is one: its bytes and user metadata.
     pub async fn stored_backup(&self, device: DeviceId) -> Option<(Vec<u8>, HashMap<String, String>)> {
-        let get = self.aws().s3().get_object().bucket(&self.bucket).key(device.to_string()).send().await;
+        let get = self.s3().get_object().bucket(&self.bucket).key(device.to_string()).send().await;
         match get {
             Ok(object) => {
                 let metadata = object.metadata.unwrap_or_default();

@@ -3,11 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use firefly_core::time::UnixSeconds;
 use firefly_device::Response;
 use firefly_functions::{InvokeError, Listed, Running};
-use firefly_service::environment::Environment;
-use firefly_service::metrics::Metrics;
-use firefly_service::{Invocation, UnixSeconds};
+use firefly_runtime::{Environment, Invocation, Metrics};
 
 use crate::TestCloud;
 use crate::runtime_api::{Event, parse_payload, template};

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, Response, random_nonce};
 use firefly_functions::Listed;
-use firefly_service::UnixSeconds;
 use firefly_templates::FunctionTemplate;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 pub use environment::template;
 pub use event::Event;
 pub use payload::parse_payload;
-use server::Server;
+pub use server::{Reply, Server};
 
 use crate::TestCloud;
 use crate::answer::json;
@@ -66,7 +66,7 @@ pub struct FunctionError {
 pub struct Pending {
     event: String,
     request_id: String,
-    reply: oneshot::Receiver<Result<String, String>>,
+    reply: oneshot::Receiver<Reply>,
 }
 
 impl RuntimeApi {
@@ -102,7 +102,7 @@ impl RuntimeApi {
     }
 
     async fn spawn(binary: &str, template: FunctionTemplate, environment: BTreeMap<String, String>) -> Self {
-        let server = Server::start(&template).await;
+        let server = Server::start(&template.function_name, Duration::from_secs(template.timeout_seconds)).await;
         let output = TempDir::new().expect("a temporary directory can be made");
         let file = |name| Stdio::from(fs::File::create(output.path().join(name)).expect("a file can be made"));
         let (port, memory) = (server.port().to_string(), template.memory_mb.to_string());
@@ -136,7 +136,7 @@ impl RuntimeApi {
         let Self { server, process, .. } = self;
         let asked_or_ended = async {
             tokio::select! {
-                () = server.asked() => None,
+                _ = server.asked(1) => None,
                 status = process.wait() => Some(status.expect("the process can be waited for")),
             }
         };
@@ -181,7 +181,7 @@ impl RuntimeApi {
         let reply =
             in_time.unwrap_or_else(|_| self.fail("it does not answer")).expect("the server keeps what it hands out");
         self.assert_nothing_secret_is_logged(&pending.event);
-        reply.map(|payload| parse_payload(&payload)).map_err(|text| {
+        reply.text.map(|payload| parse_payload(&payload)).map_err(|text| {
             let error: Value = serde_json::from_str(&text).expect("a reported error is JSON");
             let text = |member: &str| error[member].as_str().expect("a reported error has both members").to_owned();
             FunctionError { error_type: text("errorType"), message: text("errorMessage") }

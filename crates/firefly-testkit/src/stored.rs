@@ -62,7 +62,7 @@ pub fn legacy_device(device: &Identity) -> Item {
 impl TestCloud {
     /// Puts one item.
     pub async fn put_item(&self, table: &str, item: Item) {
-        let put = self.aws().dynamodb().put_item().table_name(table).set_item(Some(item));
+        let put = self.dynamodb().put_item().table_name(table).set_item(Some(item));
         put.send().await.expect("the embedded DynamoDB puts an item");
     }
 
@@ -82,7 +82,7 @@ impl TestCloud {
 
     /// Writes, 25 items to a call.
     async fn write(&self, table: &str, writes: Vec<WriteRequest>) {
-        let client = self.aws().dynamodb();
+        let client = self.dynamodb();
         for batch in writes.chunks(25) {
             let written = client.batch_write_item().request_items(table, batch.to_vec()).send().await;
             let left = written.expect("the embedded DynamoDB writes items").unprocessed_items.unwrap_or_default();
@@ -92,13 +92,13 @@ impl TestCloud {
 
     /// Deletes a device's item.
     pub async fn delete_device_item(&self, device: DeviceId) {
-        let delete = self.aws().dynamodb().delete_item().table_name(DEVICES).key("uuid", text(device));
+        let delete = self.dynamodb().delete_item().table_name(DEVICES).key("uuid", text(device));
         delete.send().await.expect("the embedded DynamoDB deletes an item");
     }
 
     /// All items of a table by their hash key, which is called `key`.
     pub async fn items(&self, table: &str, key: &str) -> BTreeMap<String, Item> {
-        let scan = self.aws().dynamodb().scan().table_name(table).consistent_read(true);
+        let scan = self.dynamodb().scan().table_name(table).consistent_read(true);
         let items: Result<Vec<_>, _> = scan.into_paginator().items().send().collect().await;
         let items = items.expect("the embedded DynamoDB scans").into_iter();
         items.map(|item| (item.get(key).and_then(|key| key.as_s().ok()).expect("a key").clone(), item)).collect()
@@ -112,14 +112,14 @@ impl TestCloud {
     /// Stores an object under a device's key with this user metadata `etag`, if any.
     pub async fn put_object(&self, device: DeviceId, bytes: &[u8], etag: Option<&str>) {
         let metadata = etag.map(|etag| HashMap::from([("etag".to_owned(), etag.to_owned())]));
-        let put = self.aws().s3().put_object().bucket(self.bucket()).key(device.to_string());
+        let put = self.s3().put_object().bucket(self.bucket()).key(device.to_string());
         let put = put.set_metadata(metadata).body(ByteStream::from(bytes.to_vec()));
         put.send().await.expect("the embedded S3 puts an object");
     }
 
     /// Every version of a device's object, delete markers included: what writes there were.
     pub async fn object_versions(&self, device: DeviceId) -> Vec<String> {
-        let list = self.aws().s3().list_object_versions().bucket(self.bucket()).prefix(device.to_string());
+        let list = self.s3().list_object_versions().bucket(self.bucket()).prefix(device.to_string());
         let list = list.send().await.expect("the embedded S3 lists versions");
         let versions = list.versions().iter().filter_map(|version| version.version_id());
         versions

@@ -1,16 +1,16 @@
 //! `DELETE /devices/{uuid}/backup`: removes a device's stored backup. Idempotent.
 
-use firefly_service::aws::Aws;
-use firefly_service::backups::Backups;
-use firefly_service::devices::Devices;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::{Answer, Outcome, RequestParts as _};
-use firefly_service::{Function, Request, StatusCode, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
+use firefly_stores::{Backups, Devices};
 use serde::Serialize;
 
-/// The function, the table and the bucket it works with.
-pub struct App {
+/// The function.
+pub type App = Http<Handler>;
+
+/// The table and the bucket it works with.
+pub struct Handler {
     devices: Devices,
     backups: Backups,
 }
@@ -20,7 +20,7 @@ struct Deleted {
     message: &'static str,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
@@ -28,9 +28,9 @@ impl Function for App {
     }
 
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
-        let device = self.devices.authenticate(request.signed_request()?, now).await?;
+        let device = self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;
         self.backups.delete(&device).await?;
         self.devices.clear_last_backup_date(&device).await?;
-        Ok(Answer::json(Outcome::BackupDeleted, StatusCode::OK, &Deleted { message: "Backup deleted" }))
+        Ok(Answer::json(Outcome::new("backup_deleted"), StatusCode::OK, &Deleted { message: "Backup deleted" }))
     }
 }

@@ -1,20 +1,20 @@
 //! `GET /devices/{uuid}/backup`: returns a device's stored backup.
 
-use firefly_service::aws::Aws;
-use firefly_service::backups::Backups;
-use firefly_service::devices::Devices;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::{Answer, Outcome, RequestParts as _};
-use firefly_service::{Function, Request, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
+use firefly_stores::{Backups, Devices};
 
-/// The function, the table and the bucket it works with.
-pub struct App {
+/// The function.
+pub type App = Http<Handler>;
+
+/// The table and the bucket it works with.
+pub struct Handler {
     devices: Devices,
     backups: Backups,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
@@ -22,9 +22,9 @@ impl Function for App {
     }
 
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
-        let device = self.devices.authenticate(request.signed_request()?, now).await?;
+        let device = self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;
         let backup = self.backups.get(&device).await?.ok_or(ApiError::NoBackup)?;
-        let outcome = Outcome::BackupRestored { bytes: backup.bytes.len() };
+        let outcome = Outcome::new("backup_restored").with_bytes(backup.bytes.len());
         Ok(Answer::octets(outcome, backup.bytes).no_store().etag(backup.etag))
     }
 }

@@ -1,17 +1,17 @@
 //! `POST /devices/{uuid}/backup`: stores a device's encrypted configuration backup.
 
-use firefly_service::aws::Aws;
-use firefly_service::backups::{Backups, EnvelopeBytes};
-use firefly_service::devices::Devices;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::header::{ETAG, IF_NONE_MATCH};
-use firefly_service::http::{Answer, Outcome, RequestParts as _};
-use firefly_service::{Function, Request, StatusCode, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::header::{ETAG, IF_NONE_MATCH};
+use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
+use firefly_stores::{Backups, Devices, EnvelopeBytes};
 use serde::Serialize;
 
-/// The function, the table and the bucket it works with.
-pub struct App {
+/// The function.
+pub type App = Http<Handler>;
+
+/// The table and the bucket it works with.
+pub struct Handler {
     devices: Devices,
     backups: Backups,
 }
@@ -22,7 +22,7 @@ struct Stored {
     last_backup_date: String,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
@@ -30,18 +30,19 @@ impl Function for App {
     }
 
     async fn handle(&self, now: UnixSeconds, mut request: Request) -> Result<Answer, ApiError> {
-        let device = self.devices.authenticate(request.signed_request()?, now).await?;
+        let device = self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;
         let envelope = EnvelopeBytes::parse(request.take_body())?;
         let etag = request.etag_header(ETAG);
         if etag.is_some() && etag == request.etag_header(IF_NONE_MATCH) && etag == self.backups.etag(&device).await {
-            return Ok(Answer::empty(Outcome::BackupUnchanged, StatusCode::NOT_MODIFIED).etag(etag));
+            let outcome = Outcome::new("backup_unchanged").counted("BackupsUnchanged");
+            return Ok(Answer::empty(outcome, StatusCode::NOT_MODIFIED).etag(etag));
         }
         let bytes = envelope.len();
         self.backups.put(&device, envelope, etag).await?;
-        if let Err(error) = self.devices.set_last_backup_date(&device, now).await {
-            tracing::error!(cause = %error, "the backup is stored, but last_backup_date is not set");
-        }
+        self.devices.set_last_backup_date(&device, now).await;
+        let outcome = Outcome::new("backup_stored").with_bytes(bytes);
+        let outcome = outcome.counted("BackupsStored").measured_in_bytes("BackupBytes", bytes);
         let body = Stored { message: "Backup stored", last_backup_date: now.to_string() };
-        Ok(Answer::json(Outcome::BackupStored { bytes }, StatusCode::OK, &body).etag(etag))
+        Ok(Answer::json(outcome, StatusCode::OK, &body).etag(etag))
     }
 }

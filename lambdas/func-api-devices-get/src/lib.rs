@@ -1,18 +1,19 @@
 //! `GET /devices`: lists the registered devices for members of the group `super_users`.
 
-use firefly_service::aws::Aws;
-use firefly_service::devices::Devices;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::{Answer, Outcome, RequestParts as _};
-use firefly_service::{Function, Request, StatusCode, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
+use firefly_stores::Devices;
 
-/// The function and the table it reads.
-pub struct App {
+/// The function.
+pub type App = Http<Handler>;
+
+/// The table it reads.
+pub struct Handler {
     devices: Devices,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
@@ -20,9 +21,9 @@ impl Function for App {
     }
 
     async fn handle(&self, _now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
-        request.require_super_user()?;
-        let (product_hex, next) = (request.query_parameter("product_hex"), request.query_parameter("next"));
-        let page = self.devices.list(product_hex, next).await?;
-        Ok(Answer::json(Outcome::DevicesListed, StatusCode::OK, &page))
+        let super_user = request.require_super_user()?;
+        let (product, cursor) = (request.query_parameter("product_hex")?, request.query_parameter("next")?);
+        let page = self.devices.list(&super_user, product, cursor).await?;
+        Ok(Answer::json(Outcome::new("devices_listed"), StatusCode::OK, &page))
     }
 }

@@ -1,18 +1,19 @@
 //! `GET /devices/{uuid}/registration`: tells a device how it is registered.
 
-use firefly_service::aws::Aws;
-use firefly_service::devices::Devices;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::{Answer, Outcome, RequestParts as _};
-use firefly_service::{Function, Request, StatusCode, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
+use firefly_stores::Devices;
 
-/// The function and the table it works with.
-pub struct App {
+/// The function.
+pub type App = Http<Handler>;
+
+/// The table it works with.
+pub struct Handler {
     devices: Devices,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
@@ -20,7 +21,8 @@ impl Function for App {
     }
 
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
-        let (_device, registration) = self.devices.registration(request.signed_request()?, now).await?;
-        Ok(Answer::json(Outcome::RegistrationRead, StatusCode::OK, &registration))
+        let admitted = self.devices.registration(request.signed_request()?, now).await?;
+        let (_device, registration) = admitted.ok_or(ApiError::NotRegistered)?;
+        Ok(Answer::json(Outcome::new("registration_read"), StatusCode::OK, &registration))
     }
 }

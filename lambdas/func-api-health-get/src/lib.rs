@@ -1,21 +1,22 @@
 //! `GET /health`: says that the API answers. Touches no store.
 
-use firefly_service::aws::Aws;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::{Answer, Outcome};
-use firefly_service::{Function, Request, StatusCode, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::{Answer, ApiError, Http, Request, Route, StatusCode};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use serde::Serialize;
 
 /// The function.
-pub struct App;
+pub type App = Http<Handler>;
+
+/// The handler of requests.
+pub struct Handler;
 
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(_environment: &Environment, _aws: &Aws) -> Result<Self, ConfigError> {
@@ -23,6 +24,6 @@ impl Function for App {
     }
 
     async fn handle(&self, _now: UnixSeconds, _request: Request) -> Result<Answer, ApiError> {
-        Ok(Answer::json(Outcome::Healthy, StatusCode::OK, &Health { status: "OK" }))
+        Ok(Answer::json(Outcome::new("healthy"), StatusCode::OK, &Health { status: "OK" }))
     }
 }

@@ -1,15 +1,16 @@
 //! `GET /registration-keys`: lists the signed-in user's live registration keys, oldest first.
 
-use firefly_service::aws::Aws;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::{Answer, Outcome, RequestParts as _};
-use firefly_service::registration_keys::{ListedKey, RegistrationKeys};
-use firefly_service::{Function, Request, StatusCode, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
+use firefly_stores::{ListedKey, RegistrationKeys};
 use serde::Serialize;
 
-/// The function and the table it reads.
-pub struct App {
+/// The function.
+pub type App = Http<Handler>;
+
+/// The table it reads.
+pub struct Handler {
     keys: RegistrationKeys,
 }
 
@@ -18,7 +19,7 @@ struct KeyList {
     registration_keys: Vec<ListedKey>,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
@@ -27,6 +28,6 @@ impl Function for App {
 
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
         let registration_keys = self.keys.list(&request.caller()?, now).await?;
-        Ok(Answer::json(Outcome::KeysListed, StatusCode::OK, &KeyList { registration_keys }).no_store())
+        Ok(Answer::json(Outcome::new("keys_listed"), StatusCode::OK, &KeyList { registration_keys }).no_store())
     }
 }

@@ -1,18 +1,19 @@
 //! `POST /registration-keys`: makes a one-time registration key for the signed-in user.
 
-use firefly_service::aws::Aws;
-use firefly_service::environment::{ConfigError, Environment};
-use firefly_service::error::ApiError;
-use firefly_service::http::{Answer, Outcome, RequestParts as _};
-use firefly_service::registration_keys::RegistrationKeys;
-use firefly_service::{Function, Request, StatusCode, UnixSeconds};
+use firefly_core::time::UnixSeconds;
+use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
+use firefly_stores::RegistrationKeys;
 
-/// The function and the table it writes.
-pub struct App {
+/// The function.
+pub type App = Http<Handler>;
+
+/// The table it writes.
+pub struct Handler {
     keys: RegistrationKeys,
 }
 
-impl Function for App {
+impl Route for Handler {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
@@ -21,6 +22,6 @@ impl Function for App {
 
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
         let key = self.keys.create(&request.caller()?, now).await?;
-        Ok(Answer::json(Outcome::KeyCreated, StatusCode::CREATED, &key).no_store())
+        Ok(Answer::json(Outcome::new("key_created").counted("KeysMinted"), StatusCode::CREATED, &key).no_store())
     }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    firefly_service::run::<func_api_registration_keys_post::App>()
+    firefly_runtime::run::<func_api_registration_keys_post::App>()
 }

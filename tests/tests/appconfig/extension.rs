@@ -5,8 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use firefly_functions::Listed;
-use firefly_service::environment::ConfigError;
-use firefly_service::metrics::Metrics;
+use firefly_runtime::{ConfigError, Metrics};
 use firefly_testkit::{Invoked, TestCloud};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

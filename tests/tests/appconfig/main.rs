@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use firefly_service::UnixSeconds;
-use firefly_service::log::{self, LogLevel};
-use firefly_service::metrics::Metrics;
+use firefly_core::time::UnixSeconds;
+use firefly_runtime::Metrics;
+use firefly_runtime::log::{self, LogLevel};
 use firefly_testkit::faults::{Answer, Call, Fault, Faults};
 use firefly_testkit::{Invoked, START, TestCloud};
 use serde_json::Value;

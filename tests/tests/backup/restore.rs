@@ -12,7 +12,7 @@ async fn a_restore_returns_the_envelope_as_the_firmware_needs_it() {
     let device = cloud.registered_device().await;
     let largest = device.seal(&vec![b'A'; 524_288], &[7; 12]).unwrap();
     let empty = device.seal(b"", &[8; 12]).unwrap();
-    for (envelope, tag) in [(&largest, Some(etag(b"largest"))), (&empty, None)] {
+    for (envelope, tag) in [(&largest, Some(etag(b"largest").quoted())), (&empty, None)] {
         let headers: Vec<_> = tag.iter().map(|tag| ("ETag", tag.as_str())).collect();
         assert_eq!(upload(&cloud, &device, &headers, envelope).await.status, 200);
         let answer = cloud.client().restore(&cloud.sign(&device)).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_restore_returns_the_envelope_as_the_firmware_needs_it() {
 async fn whatever_is_stored_is_returned_unparsed() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
-    let quoted = etag(b"plaintext");
+    let quoted = etag(b"plaintext").quoted();
     let bare = quoted.trim_matches('"').to_owned();
     let mut objects = refused_envelopes();
     objects.extend([
@@ -90,7 +90,7 @@ async fn a_restore_is_always_the_whole_backup() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let envelope = device.seal(b"configuration", &[7; 12]).unwrap();
-    let tag = etag(b"configuration");
+    let tag = etag(b"configuration").quoted();
     assert_eq!(upload(&cloud, &device, &[("ETag", &tag)], &envelope).await.status, 200);
     let before = (cloud.device_item(device.uuid()).await, cloud.object_versions(device.uuid()).await);
     let date = last_backup_date(&cloud, &device).await;

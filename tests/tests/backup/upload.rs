@@ -42,7 +42,7 @@ async fn an_upload_stores_the_envelope_and_sets_the_date() {
 async fn an_etag_is_kept_and_returned_only_when_it_is_one() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
-    let quoted = etag(b"plaintext");
+    let quoted = etag(b"plaintext").quoted();
     let bare = quoted.trim_matches('"').to_owned();
     let cases: [(Vec<String>, bool); 16] = [
         (vec![quoted.clone()], true),

@@ -26,7 +26,7 @@ async fn get(cloud: &TestCloud, path: &str) -> Response {
 fn device_item(product_hex: &str, second: usize) -> Item {
     let mut item = legacy_device(&new_device());
     item.insert("product_hex".to_owned(), text(product_hex));
-    let date = firefly_service::UnixSeconds::new(1_704_067_200 + u64::try_from(second).unwrap());
+    let date = firefly_core::time::UnixSeconds::new(1_704_067_200 + u64::try_from(second).unwrap());
     item.insert("registration_date".to_owned(), text(date));
     item
 }

@@ -27,7 +27,7 @@ async fn a_204_and_a_304_have_no_body_and_announce_none() {
     // Registered before.
     assert_bodiless(&cloud.raw(&request).await, 204);
 
-    let tag = etag(b"configuration");
+    let tag = etag(b"configuration").quoted();
     let envelope = device.seal(b"configuration", &[7; 12]).unwrap();
     let line = format!("POST /devices/{}/backup HTTP/1.1", device.uuid());
     for status in [200, 304] {

@@ -6,8 +6,8 @@ mod record;
 mod retention;
 
 use firefly_core::signed_request::Nonce;
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, Response, SignedHeaders};
-use firefly_service::UnixSeconds;
 use firefly_testkit::TestCloud;
 use firefly_testkit::stored::Item;
 

@@ -1,7 +1,7 @@
 //! In which order a signed request is judged, and what each refusal says.
 
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, SignedHeaders, random_nonce};
-use firefly_service::UnixSeconds;
 use firefly_testkit::answer::{assert_failure, json};
 use firefly_testkit::wire::Tap;
 use firefly_testkit::{START, TestCloud, new_device};

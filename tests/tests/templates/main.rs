@@ -11,45 +11,34 @@ mod stacks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::sync::{Arc, Mutex};
 
 use document::Document;
 use firefly_deploy::graph::STACKS;
 use firefly_functions::{ALL, Listed};
-use firefly_service::environment::Environment;
-use firefly_service::metrics::Metrics;
+use firefly_render::{Caller, Kind, Store, Tree};
+use firefly_runtime::{Environment, Metrics};
 use firefly_templates::{Authorizer, FunctionTemplate, members};
 
-/// A route, and which of the seeds' parameters its stack has besides `ApiId` and the two layers.
+/// A route as its function's `function.toml` says it, and whether its stack has the parameter of the bucket.
 struct Route {
-    function: &'static str,
-    key: &'static str,
-    authorizer: Authorizer,
+    function: String,
+    key: String,
+    caller: Caller,
     bucket: bool,
 }
 
-const ROUTES: [Route; 9] = [
-    signed("func-api-devices-backup-delete", "DELETE /devices/{uuid}/backup", true),
-    signed("func-api-devices-backup-get", "GET /devices/{uuid}/backup", true),
-    signed("func-api-devices-backup-post", "POST /devices/{uuid}/backup", true),
-    user("func-api-devices-get", "GET /devices"),
-    open("func-api-devices-register-post", "POST /devices/register"),
-    signed("func-api-devices-registration-get", "GET /devices/{uuid}/registration", false),
-    open("func-api-health-get", "GET /health"),
-    user("func-api-registration-keys-get", "GET /registration-keys"),
-    user("func-api-registration-keys-post", "POST /registration-keys"),
-];
-
-const fn open(function: &'static str, key: &'static str) -> Route {
-    Route { function, key, authorizer: Authorizer::None, bucket: false }
-}
-
-/// The function itself verifies the caller's signature.
-const fn signed(function: &'static str, key: &'static str, bucket: bool) -> Route {
-    Route { function, key, authorizer: Authorizer::None, bucket }
-}
-
-const fn user(function: &'static str, key: &'static str) -> Route {
-    Route { function, key, authorizer: Authorizer::Jwt, bucket: false }
+/// The routes of all functions, by the functions' names.
+fn routes() -> Vec<Route> {
+    let tree = Tree::read(&document::root()).unwrap();
+    let is_bucket = |store: &Store| matches!(store.kind, Kind::Bucket { .. });
+    let routes = tree.functions().iter().map(|function| Route {
+        function: function.name.clone(),
+        key: function.route.to_string(),
+        caller: function.caller,
+        bucket: function.stores(tree.stores()).any(is_bucket),
+    });
+    routes.collect()
 }
 
 /// MiB. Less than 256 lets the TLS handshake of a cold start take seconds; the most any handler needs is a few copies
@@ -57,7 +46,9 @@ const fn user(function: &'static str, key: &'static str) -> Route {
 const MEMORY_MB: std::ops::RangeInclusive<u64> = 256..=512;
 /// Seconds. API Gateway waits 30 for an integration; 29 leaves it the time to pass the answer on.
 const TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 5..=29;
-/// The kinds of resources of a function's stack, one of each.
+/// The logical ids of the resources that every function's stack has.
+const OWN: [&str; 6] = ["Function", "FunctionLogGroup", "FunctionRole", "Integration", "InvokePermission", "Route"];
+/// The kinds of these resources, one of each.
 const RESOURCES: [&str; 6] = [
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
@@ -91,11 +82,12 @@ fn deployed(function: &str) -> FunctionTemplate {
 
 #[test]
 fn every_function_is_deployed_as_its_route_says() {
-    for route in ROUTES {
-        let Route { function, .. } = route;
+    for route in routes() {
+        let function = route.function.as_str();
         let template = deployed(function);
         assert_eq!(template.route.key(), route.key);
-        assert_eq!(template.authorizer, route.authorizer, "{function}");
+        let authorizer = if route.caller.has_token() { Authorizer::Jwt } else { Authorizer::None };
+        assert_eq!(template.authorizer, authorizer, "{function}");
         assert_eq!(template.function_name, format!("firefly-{function}"));
         assert_eq!(template.role_name, format!("firefly-{function}-role"));
         assert_eq!((template.runtime.as_str(), template.architecture.as_str()), ("provided.al2023", "arm64"));
@@ -109,12 +101,17 @@ fn every_function_is_deployed_as_its_route_says() {
         assert_eq!(template.payload_format_version, "2.0", "{function}");
         // A route's `{…}` stands for any text of one segment, which an ARN writes as `*`.
         let (method, path) = route.key.split_once(' ').unwrap();
-        let called_from = format!("{method}{}", path.replace("{uuid}", "*"));
+        let segments = path.split('/').map(|segment| if segment.starts_with('{') { "*" } else { segment });
+        let called_from = format!("{method}{}", segments.collect::<Vec<_>>().join("/"));
         let gateway = "arn:aws:execute-api:us-east-1:000000000000:a1b2c3";
         assert_eq!(template.invoke_source_arn, format!("{gateway}/*/{called_from}"), "{function}");
 
         let document = Document::of_stack(function);
-        let mut kinds: Vec<_> = document.resources().map(|(_, resource)| resource["Type"].as_str().unwrap()).collect();
+        let extra = format!("lambdas/{function}/extra.yaml");
+        let extra = document::root().join(&extra).exists().then(|| Document::of_file(&extra));
+        let is_extra = |id: &str| extra.as_ref().is_some_and(|extra| extra.resources().any(|(other, _)| other == id));
+        let own = document.resources().filter(|(id, _)| OWN.contains(id) || !is_extra(id));
+        let mut kinds: Vec<_> = own.map(|(_, resource)| resource["Type"].as_str().unwrap()).collect();
         kinds.sort_unstable();
         assert_eq!(kinds, RESOURCES, "{function}");
         assert_eq!(document.resource("Function")["Metadata"]["SkipBuild"].as_bool(), Some(true), "{function}");
@@ -131,7 +128,8 @@ fn every_function_is_deployed_as_its_route_says() {
 
 #[test]
 fn every_function_folder_has_its_route_its_stack_and_its_place_in_the_build() {
-    let routes: BTreeSet<_> = ROUTES.iter().map(|route| route.function).collect();
+    let routes = routes();
+    let routes: BTreeSet<_> = routes.iter().map(|route| route.function.as_str()).collect();
     let folders = fs::read_dir(document::root().join("lambdas")).unwrap();
     let folders: BTreeSet<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(folders.iter().eq(routes.iter().copied()), "{folders:?}");
@@ -146,16 +144,16 @@ fn every_function_folder_has_its_route_its_stack_and_its_place_in_the_build() {
 
 #[test]
 fn a_function_stack_has_the_parameters_that_the_deployment_gives_it() {
-    for route in ROUTES {
+    for route in routes() {
         let mut expected = BTreeMap::from([
             ("ApiId", None),
             ("SharedLayerArn", Some("")),
             ("AppConfigExtensionLayerArn", Some("")),
             ("AppConfigEnv", Some("")),
         ]);
-        expected.extend((route.authorizer == Authorizer::Jwt).then_some(("AuthorizerId", None)));
+        expected.extend(route.caller.has_token().then_some(("AuthorizerId", None)));
         expected.extend(route.bucket.then_some(("BackupBucketName", Some(""))));
-        let document = Document::of_stack(route.function);
+        let document = Document::of_stack(&route.function);
         let declared: BTreeMap<_, _> =
             document.section("Parameters").map(|(name, parameter)| (name, parameter["Default"].as_str())).collect();
         assert_eq!(declared, expected, "{}", route.function);
@@ -167,8 +165,8 @@ fn a_function_stack_has_the_parameters_that_the_deployment_gives_it() {
     }
 }
 
-/// Starts every function in the environment that its template sets, as far as reading it goes, and compares the variables
-/// it asked for with those that are set.
+/// Starts every function in the environment that its template sets and compares the variables it looks up with those that
+/// are set.
 #[test]
 fn a_function_reads_the_environment_that_its_template_sets() {
     for function in &ALL {
@@ -177,10 +175,15 @@ fn a_function_reads_the_environment_that_its_template_sets() {
         let set: BTreeSet<_> = template.environment.keys().cloned().collect();
         let mut variables = template.environment;
         variables.extend(SET_BY_LAMBDA.map(|name| (name.to_owned(), "set".to_owned())));
-        let environment = Environment::new(variables);
+        let looked_up = Arc::new(Mutex::new(BTreeSet::new()));
+        let names = Arc::clone(&looked_up);
+        let environment = Environment::from_fn(move |name| {
+            names.lock().unwrap().insert(name.to_owned());
+            variables.get(name).cloned()
+        });
         (function.start)(&environment, Metrics::new(io::sink())).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let known = |name: &String| SET_BY_LAMBDA.contains(&name.as_str()) || LEADS_ELSEWHERE.contains(&name.as_str());
-        let asked: BTreeSet<_> = environment.asked().into_iter().filter(|name| !known(name)).collect();
-        assert_eq!(asked, set, "{name}: what it reads and what its template sets");
+        let mut looked_up = looked_up.lock().unwrap().clone();
+        looked_up.retain(|name| !SET_BY_LAMBDA.contains(&name.as_str()) && !LEADS_ELSEWHERE.contains(&name.as_str()));
+        assert_eq!(looked_up, set, "{name}: the variables it reads and those that its template sets");
     }
 }

@@ -6,14 +6,15 @@ mod watched;
 use std::collections::{BTreeMap, BTreeSet};
 
 use firefly_local::stacks::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
-use firefly_service::log::{self, LogLevel};
+use firefly_render::Caller;
+use firefly_runtime::log::{self, LogLevel};
 use firefly_templates::{TableTemplate, tagged};
 use firefly_testkit::{TestCloud, new_device};
 use serde_json::Value as Json;
 use serde_yaml_ng::Value;
 
-use super::ROUTES;
 use super::document::{Document, root};
+use super::routes;
 use emitted::{Asked, Lines};
 use watched::{API_ID, Alarm, Watched};
 
@@ -40,14 +41,14 @@ const ALARM_METRICS: usize = 10;
 /// Columns of a dashboard.
 const COLUMNS: u64 = 24;
 
-/// The deployed names of the functions whose route is of this kind, in the order of the table of routes.
-fn deployed_functions(wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let routes = ROUTES.iter().filter(|route| wanted(route.key));
+/// The deployed names of the functions with such callers, by name.
+fn deployed_functions(wanted: impl Fn(Caller) -> bool) -> Vec<String> {
+    let routes = routes().into_iter().filter(|route| wanted(route.caller));
     routes.map(|route| format!("firefly-{}", route.function)).collect()
 }
 
-fn is_signed(key: &str) -> bool {
-    key.contains("{uuid}")
+fn is_device(caller: Caller) -> bool {
+    caller == Caller::Device
 }
 
 /// The values of the dimension `FunctionName`.
@@ -116,7 +117,7 @@ async fn everything_that_is_watched_is_there_and_everything_that_is_measured_is_
         assert_eq!(functions(writing), functions(shown.iter().filter(|metric| metric.name == name)), "{name}");
     }
     let refusing = emitted.iter().filter(|metric| metric.name == "SignaturesRefused");
-    assert_eq!(functions(refusing), deployed_functions(is_signed));
+    assert_eq!(functions(refusing), deployed_functions(is_device));
     // What each set of dimensions costs: only the two that have causes are counted by them.
     let by_cause: BTreeSet<_> = emitted.iter().filter(|metric| metric.dimensions.contains_key("Code")).collect();
     assert!(by_cause.iter().all(|metric| ["Failed", "Refused"].contains(&metric.name.as_str())), "{by_cause:?}");
@@ -134,7 +135,7 @@ fn every_function_is_on_the_dashboard_and_in_the_alarms_of_all_functions() {
     let groups: Vec<_> = all.iter().map(|name| format!("SOURCE '/aws/lambda/{name}'")).collect();
     assert!(watched.log_query().starts_with(&format!("{} | fields ", groups.join(" | "))));
 
-    let signed = deployed_functions(is_signed);
+    let signed = deployed_functions(is_device);
     let alarm = watched.alarm("firefly-refused-signatures");
     assert_eq!(alarm.functions("SignaturesRefused"), signed);
     assert_eq!(alarm.functions("Requests"), signed);
@@ -196,22 +197,15 @@ fn assert_alarm(watched: &Watched, alarm: &Alarm<'_>) {
         assert!(watched.widgets().iter().any(begins), "{name}: there is no widget {title}");
     }
 
-    assert_eq!(properties["TreatMissingData"].as_str(), Some("notBreaching"), "{name}");
     for actions in ["AlarmActions", "OKActions"] {
         let choice = tagged(&properties[actions], "!If").unwrap();
         assert_eq!(choice[0].as_str(), Some("HasAlarmTopic"), "{name}");
         assert_eq!(tagged(&choice[1][0], "!Ref").and_then(Value::as_str), Some("AlarmTopicArn"), "{name}");
         assert_eq!(tagged(&choice[2], "!Ref").and_then(Value::as_str), Some("AWS::NoValue"), "{name}");
+        // A composite alone notifies.
+        assert!(alarm.groups.len() == 1 || alarm.groups.iter().all(|group| group.get(actions).is_none()), "{name}");
     }
-    let queries = properties["Metrics"].as_sequence().unwrap();
-    assert!(queries.len() <= ALARM_METRICS, "{name}: {} metrics", queries.len());
-    let returned: Vec<_> = queries.iter().filter(|query| query.get("ReturnData").is_none()).collect();
-    assert_eq!(returned.len(), 1, "{name}");
-    assert!(returned[0]["Label"].as_str().is_some(), "{name}");
-    let hidden = queries.iter().filter_map(|query| query.get("ReturnData"));
-    assert!(hidden.into_iter().all(|hidden| hidden.as_bool() == Some(false)), "{name}");
-    let periods: BTreeSet<_> = queries.iter().filter_map(|query| query["MetricStat"]["Period"].as_u64()).collect();
-    assert_eq!(periods.len(), 1, "{name}");
+    alarm.groups.iter().for_each(|group| assert_queries(name, group));
 
     // What an expression does not name it does not count.
     let Some(expression) = alarm.expression else {
@@ -224,8 +218,24 @@ fn assert_alarm(watched: &Watched, alarm: &Alarm<'_>) {
     // A rate, and a percentile, of next to nothing says nothing; counts are of what should not be.
     let judged = expression.contains('/') || expression.contains("latency");
     assert_eq!(expression.contains("${MinimumRequests}"), judged, "{name}: {expression}");
-    let (periods, datapoints) = (properties["EvaluationPeriods"].as_u64(), properties["DatapointsToAlarm"].as_u64());
-    assert!(!judged || periods > Some(1) && datapoints > Some(1), "{name}: one bad period is enough");
+    for group in &alarm.groups {
+        let (periods, datapoints) = (group["EvaluationPeriods"].as_u64(), group["DatapointsToAlarm"].as_u64());
+        assert!(!judged || periods > Some(1) && datapoints > Some(1), "{name}: one bad period is enough");
+    }
+}
+
+/// Asserts what holds of the metrics of an alarm or of one of its groups.
+fn assert_queries(name: &str, properties: &Value) {
+    assert_eq!(properties["TreatMissingData"].as_str(), Some("notBreaching"), "{name}");
+    let queries = properties["Metrics"].as_sequence().unwrap();
+    assert!(queries.len() <= ALARM_METRICS, "{name}: {} metrics", queries.len());
+    let returned: Vec<_> = queries.iter().filter(|query| query.get("ReturnData").is_none()).collect();
+    assert_eq!(returned.len(), 1, "{name}");
+    assert!(returned[0]["Label"].as_str().is_some(), "{name}");
+    let hidden = queries.iter().filter_map(|query| query.get("ReturnData"));
+    assert!(hidden.into_iter().all(|hidden| hidden.as_bool() == Some(false)), "{name}");
+    let periods: BTreeSet<_> = queries.iter().filter_map(|query| query["MetricStat"]["Period"].as_u64()).collect();
+    assert_eq!(periods.len(), 1, "{name}");
 }
 
 #[test]
@@ -257,8 +267,9 @@ fn every_threshold_that_can_be_set_is_used_and_readme_gives_its_default() {
             continue;
         }
         let used = watched.alarms().into_iter().any(|alarm| {
-            let threshold = tagged(&alarm.properties["Threshold"], "!Ref").and_then(Value::as_str);
-            threshold == Some(name) || alarm.expression.is_some_and(|text| text.contains(&format!("${{{name}}}")))
+            let is_it = |group: &&Value| tagged(&group["Threshold"], "!Ref").and_then(Value::as_str) == Some(name);
+            alarm.groups.iter().any(is_it)
+                || alarm.expression.is_some_and(|text| text.contains(&format!("${{{name}}}")))
         });
         assert!(used, "{name} sets nothing");
         defaults.push(parameter["Default"].as_u64().unwrap().to_string());

@@ -1,11 +1,12 @@
 use firefly_templates::{members, tagged, texts};
 use std::collections::BTreeSet;
 
+use firefly_core::group::SUPER_USERS;
 use firefly_deploy::graph::STACKS;
 use serde_yaml_ng::Value;
 
-use super::ROUTES;
 use super::document::{Document, root};
+use super::routes;
 
 /// The outputs that other stacks, workflows and people look up. One that may be empty is conditional: absence reads as
 /// empty.
@@ -69,7 +70,8 @@ fn the_api_is_declared_so_that_no_deploy_of_it_takes_routes_away() {
     for limit in ["ThrottlingBurstLimit", "ThrottlingRateLimit"] {
         assert!(stage["DefaultRouteSettings"].get(limit).is_some(), "{limit}");
     }
-    let methods: BTreeSet<_> = ROUTES.iter().map(|route| route.key.split_once(' ').unwrap().0).collect();
+    let routes = routes();
+    let methods: BTreeSet<_> = routes.iter().map(|route| route.key.split_once(' ').unwrap().0).collect();
     let cors = &document.resource("Api")["Properties"]["CorsConfiguration"];
     assert_eq!(texts(&cors["AllowMethods"]).into_iter().collect::<BTreeSet<_>>(), methods);
     // API Gateway answers OPTIONS itself; ANY and $default would take it away from that.
@@ -97,7 +99,7 @@ fn nobody_signs_up_by_themselves() {
     let flows: BTreeSet<_> = texts(&client["ExplicitAuthFlows"]).into_iter().collect();
     let expected = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"];
     assert_eq!(flows, expected.into());
-    assert_eq!(document.resource("SuperUsersGroup")["Properties"]["GroupName"].as_str(), Some("super_users"));
+    assert_eq!(document.resource("SuperUsersGroup")["Properties"]["GroupName"].as_str(), Some(SUPER_USERS));
     for id in ["HostedUiDomain", "IdentityProvider"] {
         assert!(document.resource(id).get("Condition").is_some(), "{id}");
     }

@@ -1,10 +1,10 @@
-//! What a fleet came to: counts by status, throughput, latencies.
+//! The report of a fleet: counts by status, throughput, latencies.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// Different failures told apart per phase; further ones are counted together.
+/// The most causes of failure that are counted one by one in a phase. Further ones are counted together.
 const MAX_CAUSES: usize = 10;
 
 /// One step of a fleet's life.
@@ -16,7 +16,7 @@ pub enum Phase {
     Register,
     /// `POST /devices/{uuid}/backup`.
     Upload,
-    /// `GET /devices/{uuid}/backup`, opened and compared.
+    /// `GET /devices/{uuid}/backup`; the envelope is opened and compared.
     Verify,
 }
 
@@ -31,13 +31,13 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What one request came to.
+/// The result of one request.
 pub(super) enum Verdict {
     /// The status of a success.
     Succeeded(u16),
-    /// A failure's status and message.
+    /// The status and message of a failure.
     Refused(u16, String),
-    /// Why there is no answer.
+    /// The reason why there is no response.
     Unanswered(String),
 }
 
@@ -51,7 +51,7 @@ impl Verdict {
     }
 }
 
-/// One request: what it came to, and the time from opening the connection to the end of the answer.
+/// One request: its result, and the time from opening the connection to the end of the response.
 pub(super) struct Sample {
     verdict: Verdict,
     latency: Duration,
@@ -63,34 +63,34 @@ impl Sample {
     }
 }
 
-/// What one phase came to.
+/// The results of one phase.
 #[derive(Clone, Debug, Default)]
 pub struct PhaseReport {
-    /// Requests by status; those without an answer under `None`.
+    /// The number of requests by status; those without a response are under `None`.
     pub answers: BTreeMap<Option<u16>, usize>,
-    /// Requests that failed.
+    /// The number of requests that failed.
     pub failed: usize,
-    /// How many failed for which cause.
+    /// The number of failures by cause.
     pub causes: BTreeMap<String, usize>,
-    /// From the first request's start to the last one's end.
+    /// The time from the start of the first request to the end of the last one.
     pub duration: Duration,
-    /// Each request's latency in microseconds, in the order they ended.
+    /// Each request's latency in microseconds, in the order in which the requests ended.
     latencies: Vec<u32>,
 }
 
 impl PhaseReport {
-    /// How many requests were made.
+    /// Returns the number of requests.
     pub fn requests(&self) -> usize {
         self.latencies.len()
     }
 
-    /// Requests per second over the whole phase; 0 if it took no time.
+    /// Returns the requests per second over the whole phase; 0 if it took no time.
     pub fn throughput(&self) -> f64 {
         let seconds = self.duration.as_secs_f64();
         if seconds > 0.0 { self.requests() as f64 / seconds } else { 0.0 }
     }
 
-    /// The smallest latency that at least each of these percentages (0 to 100) of requests did not exceed.
+    /// Returns, for each percentage P (0 to 100), the smallest latency that at least P % of the requests did not exceed.
     pub fn percentiles<const N: usize>(&self, percentages: [usize; N]) -> [Duration; N] {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
@@ -120,7 +120,7 @@ impl PhaseReport {
     }
 }
 
-/// What a fleet came to. `Display` is the closing table.
+/// The results of a fleet. `Display` writes the closing table.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The phases that took place.
@@ -128,7 +128,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Requests that failed, over all phases.
+    /// Returns the number of requests that failed, over all phases.
     pub fn failed(&self) -> usize {
         self.phases.values().map(|phase| phase.failed).sum()
     }

@@ -1,4 +1,4 @@
-//! The command line against a server: what it prints, writes, and exits with.
+//! The command line against a server: its output, its files and its exit status.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

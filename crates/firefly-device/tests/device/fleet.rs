@@ -115,7 +115,7 @@ async fn without_verify_nothing_is_restored() {
 }
 
 #[tokio::test]
-async fn a_refused_token_ends_with_the_keys() {
+async fn a_refused_token_ends_the_fleet_after_minting() {
     let server = cloud(|_| None);
     let plan = Plan { token: "another".to_owned(), ..plan() };
     let report = fleet(&server, &plan).await;
@@ -125,7 +125,7 @@ async fn a_refused_token_ends_with_the_keys() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_counted_and_left_out_of_what_follows() {
+async fn a_refused_device_is_counted_and_left_out_of_later_phases() {
     let registrations = AtomicUsize::new(0);
     let uploads = AtomicUsize::new(0);
     let server = cloud(move |request| match request.route() {
@@ -151,7 +151,7 @@ async fn what_is_refused_is_counted_and_left_out_of_what_follows() {
 }
 
 #[tokio::test]
-async fn an_upload_without_an_answer_may_or_may_not_be_what_is_restored() {
+async fn an_unanswered_upload_may_be_restored_or_not() {
     let uploads = AtomicUsize::new(0);
     let server = cloud(move |request| match request.route() {
         // The last round is lost on the way back or on the way there.

@@ -1,4 +1,4 @@
-//! The identity file: who may read it, what it replaces, what is wrong with another.
+//! The identity file: its mode, and the errors for a file that exists, is open to others or is broken.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -54,7 +54,7 @@ fn generated_identities_differ_and_have_version_4_uuids() {
 }
 
 #[test]
-fn the_owner_alone_can_read_it() {
+fn a_saved_file_is_readable_by_its_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("device.json");
     save(&identity(1), &path).unwrap();
@@ -63,7 +63,7 @@ fn the_owner_alone_can_read_it() {
 }
 
 #[test]
-fn nothing_is_replaced() {
+fn an_existing_file_is_not_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("device.json");
     save(&identity(1), &path).unwrap();

@@ -1,4 +1,4 @@
-//! What the firmware makes of each status: the table of the protocol.
+//! The firmware's meaning of each status: the table of the protocol.
 
 use firefly_core::signed_request::Nonce;
 use firefly_core::time::UnixSeconds;
@@ -23,10 +23,10 @@ fn client(answer: Vec<u8>) -> Client {
 const STATUSES: [u16; 14] = [200, 201, 204, 302, 304, 400, 401, 403, 404, 409, 413, 429, 500, 503];
 
 #[tokio::test]
-async fn each_status_means_what_the_firmware_makes_of_it() {
+async fn each_status_has_the_firmware_s_meaning() {
     for status in STATUSES {
         let client = client(error(status, "the message"));
-        // 204 and 304 come without the body that error() gives the others.
+        // 204 and 304 have no body; error() gives one to the others.
         let client = match status {
             204 | 304 => self::client(answer(status, &[], b"")),
             _ => client,
@@ -82,7 +82,7 @@ async fn a_restored_envelope_is_handed_over_whole() {
 }
 
 #[tokio::test]
-async fn a_body_the_firmware_cannot_take_is_no_restore() {
+async fn a_body_that_the_firmware_cannot_take_is_unusable() {
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nFFCE\r\n0\r\n\r\n";
     for raw in [
         chunked.to_vec(),

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// One request as it came: the head with its line breaks, and the body.
+/// One request as it was received: the head with its line breaks, and the body.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) head: String,
@@ -13,19 +13,19 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// The value of a header spelled exactly like this.
+    /// Returns the value of a header that is spelled exactly like this.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// Method and path.
+    /// Returns the method and the path.
     pub(crate) fn route(&self) -> (&str, &str) {
         let mut words = self.head.split(' ');
         (words.next().unwrap(), words.next().unwrap())
     }
 }
 
-/// Listens on loopback until the process ends; one request per connection.
+/// A server that listens on loopback until the process ends. It reads one request per connection.
 pub(crate) struct Server {
     pub(crate) authority: String,
     received: Arc<Mutex<Vec<Received>>>,
@@ -51,7 +51,7 @@ impl Server {
         Self { authority, received }
     }
 
-    /// A server that gives every request the same answer.
+    /// Starts a server that gives every request the same answer.
     pub(crate) fn answering(answer: Vec<u8>) -> Self {
         Self::start(move |_| answer.clone())
     }
@@ -64,7 +64,7 @@ impl Server {
         self.received.lock().unwrap().clone()
     }
 
-    /// The only request there was.
+    /// Returns the only request that was received.
     pub(crate) fn only(&self) -> Received {
         let [request] = self.received().try_into().unwrap();
         request
@@ -85,7 +85,7 @@ fn read(stream: &mut TcpStream) -> Received {
     request
 }
 
-/// An answer with these headers and body, and a `Content-Length` unless the status forbids a body.
+/// Returns an answer with these headers and body, and a `Content-Length` unless the status forbids a body.
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} Status\r\n");
     for (name, value) in headers {
@@ -98,7 +98,7 @@ pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<
     [head.as_bytes(), body].concat()
 }
 
-/// An error as the cloud sends it.
+/// Returns an error as the cloud sends it.
 pub(crate) fn error(status: u16, message: &str) -> Vec<u8> {
     let body = serde_json::json!({ "message": message }).to_string();
     answer(status, &[("content-type", "application/json")], body.as_bytes())

@@ -1,11 +1,11 @@
-//! The command line when the command or a file is wrong: exit status 2, a message, nothing sent or written.
+//! The command line when the command or a file is wrong: it exits with 2 and a message, and sends and writes nothing.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The binary in this directory, without options from the environment.
+/// Runs the binary in this directory, without options from the environment.
 pub(crate) fn device(directory: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_firefly-device"))
         .args(arguments)
@@ -20,13 +20,13 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Exit status, standard output and standard error.
+/// Returns exit status, standard output and standard error.
 pub(crate) fn outcome(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = device(directory, arguments);
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-/// A directory with the identity file `firefly-device.json` in it.
+/// Makes a directory with the identity file `firefly-device.json` in it.
 pub(crate) fn with_identity() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let (status, _, error) = outcome(directory.path(), &["new"]);

@@ -1,4 +1,4 @@
-//! The bytes of each request, and how answers are read.
+//! The bytes of each request, and the reading of answers.
 
 use std::io::{Read as _, Write as _};
 
@@ -21,13 +21,13 @@ fn signed() -> SignedHeaders {
     identity().sign(&Nonce::new([9; 32]), UnixSeconds::new(1_750_000_000))
 }
 
-/// Client and server for one exchange with this answer.
+/// Returns client and server for one exchange with this answer.
 fn serving(answer: Vec<u8>) -> (Client, Server) {
     let server = Server::answering(answer);
     (Client::new(&server.url()).unwrap(), server)
 }
 
-/// A head as the firmware sends it: the request line, what every request has, and these lines.
+/// Returns a head as the firmware sends it: the request line, the lines of every request, and these lines.
 fn head(server: &Server, request_line: &str, lines: &[String]) -> String {
     let mut head = format!("{request_line}\r\nUser-Agent: ESP32 HTTP Client/1.0\r\nHost: {}\r\n", server.authority);
     for line in lines {
@@ -42,7 +42,7 @@ fn signed_lines() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn register_is_the_firmware_s() {
+async fn a_registration_has_the_firmware_s_bytes() {
     let (client, server) = serving(answer(204, &[], b""));
     client.register(&identity(), &"A1B2C3".parse().unwrap()).await.unwrap();
     let request = server.only();
@@ -115,7 +115,7 @@ async fn reads_and_deletes_carry_the_signature_and_nothing_else() {
 async fn uploads_carry_the_envelope_and_its_etag() {
     let envelope = identity().seal(b"{}", &[3; 12]).unwrap();
     let tag = etag(b"{}");
-    for sent in [Some(tag.as_str()), None] {
+    for sent in [Some(tag), None] {
         let (client, server) = serving(answer(200, &[], b"{}"));
         client.upload(&signed(), &envelope, sent).await.unwrap();
         let request = server.only();
@@ -160,7 +160,7 @@ async fn a_content_length_of_the_caller_is_the_only_one() {
 }
 
 #[tokio::test]
-async fn what_would_break_the_request_apart_is_not_sent() {
+async fn a_request_with_a_character_that_breaks_it_is_not_sent() {
     let (client, server) = serving(answer(200, &[], b""));
     for (method, path, name, value) in [
         ("GET", "/ HTTP/1.1\r\nX: y", "a", "b"),
@@ -263,7 +263,7 @@ async fn broken_answers_are_errors_and_nothing_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_body_announced_where_none_may_be_is_an_error() {
+async fn a_204_or_304_that_announces_a_body_is_an_error() {
     for status in [204, 304] {
         let raw = format!("HTTP/1.1 {status} Status\r\nContent-Length: 2\r\n\r\n{{}}");
         let (client, _server) = serving(raw.into());
@@ -276,7 +276,7 @@ async fn a_body_announced_where_none_may_be_is_an_error() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_an_error_that_names_the_url() {
+async fn a_closed_port_is_an_error_that_names_the_url() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);

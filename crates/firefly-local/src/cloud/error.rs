@@ -5,7 +5,7 @@ use std::io;
 use emulator_apigateway::KeySetError;
 use emulator_dynamodb::OpenError;
 use emulator_s3::object_store;
-use firefly_service::environment::ConfigError;
+use firefly_runtime::ConfigError;
 use firefly_templates::TemplateError;
 
 use crate::data_dir::DataDirError;

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use emulator_apigateway::{Cors, Function, Invocation, Route};
 use emulator_kit::{Caller, Callers, Grants};
+use firefly_core::time::UnixSeconds;
 use firefly_functions::{Listed, Running};
-use firefly_service::UnixSeconds;
-use firefly_service::environment::Environment;
-use firefly_service::metrics::Metrics;
+use firefly_runtime::{Environment, Metrics};
 use firefly_templates::{Authorizer, CorsTemplate, FunctionTemplate};
 use futures::future::BoxFuture;
 
@@ -120,7 +119,7 @@ pub(super) fn deploy(
 /// The route of a template in front of its running function.
 fn route(template: FunctionTemplate, running: Running) -> Route {
     let invoke = move |Invocation { event, request_id, now, time_left }| {
-        let invocation = firefly_service::Invocation { request_id, time_left };
+        let invocation = firefly_runtime::Invocation { request_id, time_left };
         let answered = running(UnixSeconds::new(now), invocation, event);
         Box::pin(async move { Ok(answered.await?) }) as BoxFuture<'static, _>
     };

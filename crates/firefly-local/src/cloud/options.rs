@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use emulator_kit::Deadlines;
-use firefly_service::UnixSeconds;
+use firefly_core::time::UnixSeconds;
 
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;

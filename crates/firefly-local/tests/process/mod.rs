@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use firefly_core::registration::RegistrationKey;
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
-use firefly_service::UnixSeconds;
 use tempfile::TempDir;
 
 /// Longest wait for the end of a process: longer than it waits for its own requests.

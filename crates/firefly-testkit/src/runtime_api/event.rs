@@ -3,8 +3,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, SignedHeaders, registration_body};
-use firefly_service::UnixSeconds;
 use serde_json::Value;
 
 /// An event of payload format 2.0: a recorded one, perhaps changed. `Display` is its JSON text.

@@ -2,23 +2,30 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use firefly_templates::FunctionTemplate;
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// What a process answers: the text of its response, or of the error it reports.
-type Reply = Result<String, String>;
+/// The reply of a process to one event.
+pub struct Reply {
+    /// The text of its response, or of the error that it reports.
+    pub text: Result<String, String>,
+    /// From the event handed out to the whole reply received.
+    pub duration: Duration,
+}
 
-/// The Runtime API of one process, and its AppConfig extension.
-pub(super) struct Server {
+/// The Runtime API of one process, and its AppConfig extension. Dropping it ends it.
+///
+/// Source: Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes" (version 2018-06-01).
+pub struct Server {
     address: SocketAddr,
     api: Arc<Api>,
     task: JoinHandle<()>,
@@ -31,8 +38,15 @@ struct Api {
     to_queue: mpsc::UnboundedSender<Invocation>,
     queue: Mutex<mpsc::UnboundedReceiver<Invocation>>,
     /// The invocations that the process works on, by request id.
-    under_way: StdMutex<HashMap<String, oneshot::Sender<Reply>>>,
-    asked: watch::Sender<bool>,
+    under_way: StdMutex<HashMap<String, (Instant, oneshot::Sender<Reply>)>>,
+    asked: watch::Sender<Asked>,
+}
+
+/// How often a process has asked for an event, and when it did so last.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    times: usize,
+    last: Option<Instant>,
 }
 
 struct Invocation {
@@ -42,16 +56,17 @@ struct Invocation {
 }
 
 impl Server {
-    pub(super) async fn start(template: &FunctionTemplate) -> Self {
+    /// Starts the Runtime API of a function whose invocations may take this long.
+    pub async fn start(function_name: &str, time_left: Duration) -> Self {
         let (to_queue, queue) = mpsc::unbounded_channel();
         let api = Arc::new(Api {
-            function_name: template.function_name.clone(),
-            time_left: StdMutex::new(Duration::from_secs(template.timeout_seconds)),
+            function_name: function_name.to_owned(),
+            time_left: StdMutex::new(time_left),
             queued: AtomicU64::new(0),
             to_queue,
             queue: Mutex::new(queue),
             under_way: StdMutex::default(),
-            asked: watch::Sender::new(false),
+            asked: watch::Sender::default(),
         });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -63,26 +78,31 @@ impl Server {
             .with_state(Arc::clone(&api));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
         let address = listener.local_addr().expect("a listener has an address");
+        // Without it answers would wait for each other's acknowledgement.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("the Runtime API serves") });
         Self { address, api, task }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    /// The port of the loopback interface that it listens on.
+    pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    pub(super) fn set_time_left(&self, time_left: Duration) {
+    /// Sets how long invocations may take that are handed out from now on.
+    pub fn set_time_left(&self, time_left: Duration) {
         *self.api.time_left.lock().unwrap_or_else(PoisonError::into_inner) = time_left;
     }
 
-    /// Returns when the process has asked for its first event.
-    pub(super) async fn asked(&self) {
-        // The sender lives as long as `self`.
-        let _ = self.api.asked.subscribe().wait_for(|asked| *asked).await;
+    /// Waits until the process has asked for an event so many times, and returns when it did so last.
+    pub async fn asked(&self, times: usize) -> Instant {
+        let mut asked = self.api.asked.subscribe();
+        let asked = asked.wait_for(|asked| asked.times >= times).await;
+        asked.expect("the sender lives as long as the server").last.expect("the process has asked")
     }
 
     /// Queues an event; returns its request id and where the reply will be.
-    pub(super) fn queue(&self, event: String) -> (String, oneshot::Receiver<Reply>) {
+    pub fn queue(&self, event: String) -> (String, oneshot::Receiver<Reply>) {
         let number = self.api.queued.fetch_add(1, Ordering::SeqCst) + 1;
         let request_id = request_id(number);
         let (reply, receiver) = oneshot::channel();
@@ -103,7 +123,7 @@ fn request_id(number: u64) -> String {
 }
 
 async fn next(State(api): State<Arc<Api>>) -> Response {
-    api.asked.send_replace(true);
+    api.asked.send_modify(|asked| *asked = Asked { times: asked.times + 1, last: Some(Instant::now()) });
     let Some(Invocation { request_id, event, reply }) = api.queue.lock().await.recv().await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -119,7 +139,7 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
         ),
         ("lambda-runtime-trace-id", super::TRACE_ID.to_owned()),
     ];
-    api.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(request_id, reply);
+    api.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(request_id, (Instant::now(), reply));
     (headers, event).into_response()
 }
 
@@ -137,10 +157,11 @@ async fn logging(State(api): State<Arc<Api>>, Path(application): Path<String>) -
 }
 
 impl Api {
-    fn finish(&self, request_id: &str, reply: Reply) -> StatusCode {
+    fn finish(&self, request_id: &str, text: Result<String, String>) -> StatusCode {
+        let ended = Instant::now();
         let waiting = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(request_id);
         // A test that no longer waits for the reply has ended.
-        match waiting.map(|waiting| waiting.send(reply)) {
+        match waiting.map(|(began, waiting)| waiting.send(Reply { text, duration: ended - began })) {
             Some(_) => StatusCode::ACCEPTED,
             None => StatusCode::BAD_REQUEST,
         }

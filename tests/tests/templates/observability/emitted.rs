@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, random_nonce};
-use firefly_service::metrics::Metrics;
+use firefly_functions::{ALL, Caller};
+use firefly_runtime::Metrics;
 use firefly_testkit::runtime_api::Event;
 use firefly_testkit::{Invoked, TestCloud, new_device};
 use serde_json::Value;
@@ -70,6 +71,28 @@ impl<'a> Asked<'a> {
         let headers = device.sign(&random_nonce(&mut rand::rng()), sent_at);
         self.answers(status, |event| change(event.signed(&headers))).await;
     }
+
+    /// Answers the genuine event of the route with one of its statuses; a device's sent too late, too, with 401.
+    async fn answers_genuine(&self, device: &Identity) {
+        let function = self.function.function();
+        let event = self.function.event();
+        let event = match function.caller {
+            Caller::Anyone | Caller::User | Caller::SuperUser => event,
+            Caller::Key => event.header("X-Registration-Key", self.cloud.mint().await.as_str()),
+            Caller::Device => {
+                self.answers_signed(401, device, 11, |event| event).await;
+                event.signed(&self.cloud.sign(device))
+            }
+        };
+        let answer = self.function.answer(self.cloud.now(), &event).await;
+        assert!(function.statuses.contains(&answer.status), "{}: {}", function.name, answer.status);
+    }
+}
+
+/// The functions that have written lines.
+fn asked(lines: &Lines) -> BTreeSet<String> {
+    let names = lines.parsed().into_iter().filter_map(|line| Some(line["FunctionName"].as_str()?.to_owned()));
+    names.map(|name| name.trim_start_matches("firefly-").to_owned()).collect()
 }
 
 /// One answer of every kind that is counted, on a cloud of its own.
@@ -115,6 +138,9 @@ pub(super) async fn metrics() -> BTreeSet<Metric> {
     let deleting = Asked::new(cloud, lines, "func-api-devices-backup-delete");
     deleting.answers_signed(200, device, 0, same).await;
     deleting.answers_signed(401, device, 11, same).await;
+    for function in ALL.iter().filter(|function| !asked(lines).contains(function.name)) {
+        Asked::new(cloud, lines, function.name).answers_genuine(device).await;
+    }
 
     lines.parsed().iter().flat_map(of_line).collect()
 }

@@ -21,11 +21,13 @@ pub(super) struct Watched {
     pub(super) dashboard: Json,
 }
 
-/// An alarm, with what it counts.
+/// An alarm that notifies, with the metrics it counts.
 pub(super) struct Alarm<'a> {
     pub(super) name: &'a str,
     pub(super) properties: &'a Value,
-    /// By their ids.
+    /// The properties of the metric alarms: of this one, or of the groups below a composite.
+    pub(super) groups: Vec<&'a Value>,
+    /// The metrics of all groups by their ids.
     pub(super) metrics: BTreeMap<&'a str, Metric>,
     /// Text of the expression that is compared with the threshold, if it is not a metric alone.
     pub(super) expression: Option<&'a str>,
@@ -44,14 +46,28 @@ impl Watched {
         let body = tagged(&document.resource("Dashboard")["Properties"]["DashboardBody"], "!Sub").unwrap();
         let text = body.as_str().unwrap().replace(ALARM_ARN, "");
         let text = text.replace("${AWS::Region}", "eu-central-1").replace("${ApiId}", API_ID);
+        let text = text.replace("${MinimumRequests}", "20");
         assert!(!text.contains("${"), "the dashboard has a reference to nothing");
         let dashboard = serde_json::from_str(&text).unwrap_or_else(|error| panic!("the dashboard: {error}"));
         Self { document, dashboard }
     }
 
     pub(super) fn alarms(&self) -> Vec<Alarm<'_>> {
-        let alarms = self.document.resources().filter(|(_, it)| it["Type"].as_str() == Some("AWS::CloudWatch::Alarm"));
-        alarms.map(|(_, resource)| Alarm::read(&resource["Properties"])).collect()
+        let of_type =
+            |kind: &'static str| self.document.resources().filter(move |(_, it)| it["Type"].as_str() == Some(kind));
+        let rules = of_type("AWS::CloudWatch::CompositeAlarm").map(|(id, composite)| (id, groups_of(composite)));
+        let rules: BTreeMap<_, _> = rules.collect();
+        let grouped: Vec<_> = rules.values().flatten().copied().collect();
+        let alarms = self.document.resources().filter_map(|(id, resource)| {
+            let groups = match resource["Type"].as_str() {
+                Some("AWS::CloudWatch::Alarm") if !grouped.contains(&id) => vec![id],
+                Some("AWS::CloudWatch::CompositeAlarm") => rules[id].clone(),
+                _ => return None,
+            };
+            let groups = groups.into_iter().map(|id| &self.document.resource(id)["Properties"]).collect();
+            Some(Alarm::read(&resource["Properties"], groups))
+        });
+        alarms.collect()
     }
 
     pub(super) fn alarm(&self, name: &str) -> Alarm<'_> {
@@ -80,7 +96,8 @@ impl Watched {
 
     pub(super) fn searches(&self) -> Vec<Search> {
         let rows = self.widgets().iter().filter_map(|widget| widget["properties"]["metrics"].as_array()).flatten();
-        rows.filter_map(|row| row[0]["expression"].as_str()).map(Search::parse).collect()
+        let expressions = rows.filter_map(|row| row[0]["expression"].as_str());
+        expressions.filter(|expression| !expression.contains("METRICS(")).map(Search::parse).collect()
     }
 
     /// The query of the widget that shows the log.
@@ -91,40 +108,63 @@ impl Watched {
 }
 
 impl<'a> Alarm<'a> {
-    fn read(properties: &'a Value) -> Self {
+    fn read(properties: &'a Value, groups: Vec<&'a Value>) -> Self {
         let name = properties["AlarmName"].as_str().unwrap();
         let (mut metrics, mut expression) = (BTreeMap::new(), None);
-        for query in properties["Metrics"].as_sequence().unwrap() {
-            let watched = query.get("ReturnData").is_none();
-            if let Some(text) = query.get("Expression") {
-                assert!(watched && expression.is_none(), "{name}: one expression, which is what is watched");
-                expression = tagged(text, "!Sub").unwrap_or(text).as_str();
-                continue;
+        for (index, group) in groups.iter().enumerate() {
+            let (own, watched) = counted(name, group);
+            assert!(index == 0 || expression == watched, "{name}: groups are judged alike");
+            expression = watched;
+            for (id, metric) in own {
+                assert!(metrics.insert(id, metric).is_none(), "{name}: an id twice");
             }
-            let stat = &query["MetricStat"];
-            let metric = &stat["Metric"];
-            let dimensions = metric["Dimensions"].as_sequence().into_iter().flatten().map(|dimension| {
-                let value = &dimension["Value"];
-                let value = match tagged(value, "!Ref") {
-                    Some(parameter) => parameter.as_str().filter(|name| *name == "ApiId").map(|_| API_ID),
-                    None => value.as_str(),
-                };
-                (dimension["Name"].as_str().unwrap().to_owned(), value.unwrap().to_owned())
-            });
-            let metric = Metric {
-                namespace: metric["Namespace"].as_str().unwrap().to_owned(),
-                name: metric["MetricName"].as_str().unwrap().to_owned(),
-                dimensions: dimensions.collect(),
-            };
-            assert!(metrics.insert(query["Id"].as_str().unwrap(), metric).is_none(), "{name}: an id twice");
         }
-        Self { name, properties, metrics, expression }
+        Self { name, properties, groups, metrics, expression }
     }
 
     /// The values of the dimension `FunctionName` of the metrics of this name.
     pub(super) fn functions(&self, name: &str) -> Vec<&str> {
-        super::functions(self.metrics.values().filter(|metric| metric.name == name))
+        let mut functions = super::functions(self.metrics.values().filter(|metric| metric.name == name));
+        functions.sort_unstable();
+        functions
     }
+}
+
+/// The logical ids of the alarms that a composite stands for: `!Sub ALARM("${A}") OR ALARM("${B}")`.
+fn groups_of(composite: &Value) -> Vec<&str> {
+    let rule = tagged(&composite["Properties"]["AlarmRule"], "!Sub").unwrap().as_str().unwrap();
+    let alarm = |part: &str| part.strip_prefix("ALARM(\"${").is_some_and(|rest| rest.ends_with("}\")"));
+    assert!(rule.split(" OR ").all(alarm), "{rule}");
+    rule.split("${").skip(1).map(|rest| rest.split('}').next().unwrap()).collect()
+}
+
+/// The metrics of a metric alarm by their ids, and the text of its expression.
+fn counted<'a>(name: &str, properties: &'a Value) -> (BTreeMap<&'a str, Metric>, Option<&'a str>) {
+    let (mut metrics, mut expression) = (BTreeMap::new(), None);
+    for query in properties["Metrics"].as_sequence().unwrap() {
+        let watched = query.get("ReturnData").is_none();
+        if let Some(text) = query.get("Expression") {
+            assert!(watched && expression.is_none(), "{name}: one expression, which is what is watched");
+            expression = tagged(text, "!Sub").unwrap_or(text).as_str();
+            continue;
+        }
+        let metric = &query["MetricStat"]["Metric"];
+        let dimensions = metric["Dimensions"].as_sequence().into_iter().flatten().map(|dimension| {
+            let value = &dimension["Value"];
+            let value = match tagged(value, "!Ref") {
+                Some(parameter) => parameter.as_str().filter(|name| *name == "ApiId").map(|_| API_ID),
+                None => value.as_str(),
+            };
+            (dimension["Name"].as_str().unwrap().to_owned(), value.unwrap().to_owned())
+        });
+        let metric = Metric {
+            namespace: metric["Namespace"].as_str().unwrap().to_owned(),
+            name: metric["MetricName"].as_str().unwrap().to_owned(),
+            dimensions: dimensions.collect(),
+        };
+        assert!(metrics.insert(query["Id"].as_str().unwrap(), metric).is_none(), "{name}: an id twice");
+    }
+    (metrics, expression)
 }
 
 impl Search {

@@ -1,0 +1,144 @@
+//! Every way a request can fail, and the one place that turns each into a status and a message.
+
+use firefly_core::envelope::EnvelopeError;
+use firefly_core::group::SUPER_USERS;
+use firefly_core::registration::{KEY_HEADER, NewDeviceError, RegistrationKeyError};
+use firefly_core::signed_request::{AuthError, HeaderError, TIMESTAMP_HEADER, UUID_HEADER};
+use firefly_stores::{AdmitError, ListError, RegisterError, StoreError};
+
+use crate::failure::Failure;
+
+/// Why a request is not answered with success.
+///
+/// `Display` is the text for the log; the client reads what [`ApiError::answer`] chooses.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// A header of a signed request is missing or malformed.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// `X-Device-UUID` names another device than the path.
+    #[error("{UUID_HEADER} is not the device of the path")]
+    DeviceMismatch,
+    /// The device is not registered, on a route that does not say so.
+    #[error("the device is not registered")]
+    UnknownDevice,
+    /// The device is not registered, and the route says so.
+    #[error("the device is not registered")]
+    NotRegistered,
+    /// A signed request of a device that is registered is not admitted.
+    #[error(transparent)]
+    Admit(#[from] AdmitError),
+    /// The body is not an envelope that is accepted.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The device has no backup.
+    #[error("there is no backup")]
+    NoBackup,
+    /// The request's token carries no `sub`.
+    #[error("the token has no sub claim")]
+    NoSubject,
+    /// The caller is not in the group `super_users`.
+    #[error("the caller is not in the group {SUPER_USERS}")]
+    NotInGroup,
+    /// `X-Registration-Key` is missing or malformed.
+    #[error(transparent)]
+    RegistrationKey(#[from] RegistrationKeyError),
+    /// The registration body is refused.
+    #[error(transparent)]
+    NewDevice(#[from] NewDeviceError),
+    /// A device is not registered.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// The event names no source address.
+    #[error("the event names no source address")]
+    NoSourceAddress,
+    /// A query parameter is refused.
+    #[error("the query parameter {parameter} is malformed")]
+    Query {
+        /// The parameter's name.
+        parameter: &'static str,
+    },
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The work was not done within the function's deadline.
+    #[error("the deadline passed")]
+    DeadlineExceeded,
+}
+
+impl From<ListError> for ApiError {
+    /// A cursor comes from the query parameter `next`.
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::ForeignCursor => Self::Query { parameter: "next" },
+            ListError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl ApiError {
+    /// The status, code and message of this failure: the whole table of failures of the API.
+    pub fn answer(&self) -> Failure {
+        use StoreError::{Failed, Gone, Malformed, Unavailable};
+        match self {
+            Self::Header(error) => Failure::bad_request("invalid_header", error.to_string()),
+            Self::RegistrationKey(_) => {
+                Failure::bad_request("invalid_header", format!("{KEY_HEADER} must be 6 characters of A-Z and 0-9"))
+            }
+            Self::DeviceMismatch => {
+                Failure::forbidden("device_mismatch", format!("{UUID_HEADER} does not match the path"))
+            }
+            Self::NotInGroup => Failure::forbidden("forbidden", format!("Only members of {SUPER_USERS} may do this")),
+            Self::UnknownDevice | Self::NoSubject | Self::Admit(AdmitError::Auth(AuthError::BadSignature)) => {
+                Failure::unauthorized("unauthorized", "Unauthorized")
+            }
+            Self::Admit(AdmitError::Auth(AuthError::StaleTimestamp { now, .. })) => {
+                let message = format!("{TIMESTAMP_HEADER} is outside the acceptance window, check the clock");
+                Failure::unauthorized("stale_timestamp", message).at(*now)
+            }
+            Self::Admit(AdmitError::Replayed) => {
+                Failure::unauthorized("replayed", "Request was seen before, sign a new one")
+            }
+            Self::Register(RegisterError::KeyNotLive) => {
+                Failure::unauthorized("invalid_key", "Registration key is unknown, spent or expired")
+            }
+            Self::NotRegistered => Failure::not_found("not_registered", "Device is not registered"),
+            Self::NoBackup => Failure::not_found("no_backup", "No backup is stored for this device"),
+            Self::Register(RegisterError::RegisteredWithOtherKey) => {
+                Failure::conflict("registered_with_other_key", "Device is registered with another public key")
+            }
+            Self::Envelope(error @ EnvelopeError::TooLarge { .. }) => {
+                Failure::too_large("envelope_too_large", error.to_string())
+            }
+            Self::Envelope(error) => Failure::bad_request("invalid_envelope", error.to_string()),
+            Self::NewDevice(error @ NewDeviceError::TooLarge { .. }) => {
+                Failure::too_large("body_too_large", error.to_string())
+            }
+            Self::NewDevice(error) => Failure::bad_request("invalid_body", error.to_string()),
+            Self::Query { parameter } => {
+                Failure::bad_request("invalid_query", format!("Query parameter {parameter} is malformed"))
+            }
+            Self::Admit(AdmitError::TooManyNonces { retry_after_seconds })
+            | Self::Register(RegisterError::TooManyWrongKeys { retry_after_seconds }) => {
+                Failure::too_many_requests(*retry_after_seconds)
+            }
+            Self::DeadlineExceeded
+            | Self::Admit(AdmitError::NonceNotRecorded(_) | AdmitError::Store(Unavailable { .. }))
+            | Self::Register(RegisterError::Store(Unavailable { .. }))
+            | Self::Store(Unavailable { .. }) => Failure::unavailable(),
+            Self::NoSourceAddress
+            | Self::Admit(AdmitError::Store(Failed { .. } | Gone { .. } | Malformed { .. }))
+            | Self::Register(RegisterError::Store(Failed { .. } | Gone { .. } | Malformed { .. }))
+            | Self::Store(Failed { .. } | Gone { .. } | Malformed { .. }) => Failure::internal(),
+        }
+    }
+
+    /// Whether a well-formed signed request is refused for who signed it, for when, or because it was seen before. A wrong
+    /// clock, a wrong key or an attack leads there.
+    pub(crate) fn refuses_signature(&self) -> bool {
+        matches!(self, Self::UnknownDevice | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed))
+    }
+}
+
+#[cfg(test)]
+mod tests;

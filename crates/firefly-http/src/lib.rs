@@ -1,0 +1,20 @@
+//! Functions behind routes of an API Gateway HTTP API.
+//!
+//! A type that implements [`Route`] answers requests; [`Http`] makes a function of it. Handlers read requests with
+//! [`RequestParts`], and every way to fail is an [`ApiError`], whose table names status and message.
+
+mod answer;
+mod error;
+mod event;
+mod failure;
+mod request;
+mod route;
+
+pub use answer::Answer;
+pub use error::ApiError;
+pub use event::Event;
+pub use failure::Failure;
+pub use http::{StatusCode, header};
+pub use lambda_http::Request;
+pub use request::RequestParts;
+pub use route::{Http, Route};

@@ -1,0 +1,85 @@
+//! A function behind a route.
+
+use std::time::Duration;
+
+use firefly_core::device::DeviceId;
+use firefly_core::time::UnixSeconds;
+use firefly_runtime::{Aws, ConfigError, Ending, Environment, Function, MalformedEvent, Measured, Outcome};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::{Request, RequestExt as _};
+
+use crate::answer::{self, Answer};
+use crate::error::ApiError;
+use crate::event::Event;
+
+/// A route of the API.
+pub trait Route: Sized + Send + Sync + 'static {
+    /// The name of its folder, package and binary; Lambda's function name is `firefly-` and this.
+    const NAME: &'static str;
+
+    /// The route with the stores that it works with.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when a variable it reads is missing.
+    fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError>;
+
+    /// Answers one request. `now` is the server's clock.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`], which is answered with a status and a message.
+    fn handle(&self, now: UnixSeconds, request: Request) -> impl Future<Output = Result<Answer, ApiError>> + Send;
+}
+
+/// The function behind a route.
+pub struct Http<R>(R);
+
+impl<R: Route> Function for Http<R> {
+    const NAME: &'static str = R::NAME;
+
+    type Event = Event;
+    type Request = Request;
+    type Reply = ApiGatewayV2httpResponse;
+
+    fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
+        R::new(environment, aws).map(Self)
+    }
+
+    fn read(event: Event) -> Result<Request, MalformedEvent> {
+        event.into_request()
+    }
+
+    fn device(request: &Request) -> Option<DeviceId> {
+        request.path_parameters_ref()?.first("uuid")?.parse().ok()
+    }
+
+    async fn handle(
+        &self,
+        now: UnixSeconds,
+        time_left: Duration,
+        request: Request,
+    ) -> (ApiGatewayV2httpResponse, Outcome) {
+        let result = tokio::time::timeout(time_left, self.0.handle(now, request)).await;
+        let result = result.unwrap_or(Err(ApiError::DeadlineExceeded));
+        let Answer { outcome, response } = result.unwrap_or_else(|error| answer::failure(&error));
+        (answer::payload(response), outcome)
+    }
+
+    fn log(reply: &ApiGatewayV2httpResponse, outcome: &Outcome, measured: &Measured) {
+        let Measured { duration_ms, calls, cold_start } = measured;
+        let (status, name) = (reply.status_code, outcome.name());
+        match outcome.ending() {
+            Ending::Done => {
+                let bytes = outcome.bytes();
+                tracing::info!(status, outcome = name, bytes, duration_ms, %calls, cold_start, "answered");
+            }
+            Ending::Refused { cause } => {
+                tracing::warn!(status, outcome = name, cause, duration_ms, %calls, cold_start, "refused");
+            }
+            Ending::Failed { cause } => {
+                tracing::error!(status, outcome = name, cause, duration_ms, %calls, cold_start, "failed");
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A function added to a tree or taken out of it.
+
+use std::path::Path;
+
+use crate::error::Error;
+use crate::files::Files;
+use crate::function::Caller;
+use crate::render::Rendered;
+use crate::route::{self, METHODS, Route};
+use crate::tree::{LAMBDAS, Tree};
+use crate::{name, skeleton};
+
+/// Renders the tree with a further function, whose folder is among what is rendered.
+///
+/// # Errors
+///
+/// A name that is malformed or taken, a route that is malformed or taken, or a tree that cannot be rendered.
+pub fn add(root: &Path, name: &str, route: Option<&str>, caller: Caller) -> Result<Rendered, Error> {
+    let folder = format!("{LAMBDAS}/{name}");
+    if !name::is_valid(name) {
+        return Err(Error::of_file(&folder, format!("is no function's name; allowed is {}", name::FORM)));
+    }
+    if root.join(&folder).exists() {
+        return Err(Error::of_file(&folder, "is there already; allowed is a name of its own"));
+    }
+    let route = match route {
+        Some(key) => Route::parse(key)
+            .ok_or_else(|| Error::of_member(&folder, "route", format!("is {key:?}; allowed is {}", route::FORM)))?,
+        None => route_of(name, caller).ok_or_else(|| {
+            let methods = METHODS.join(", ").to_lowercase();
+            Error::of_file(
+                &folder,
+                format!("has no method at its end; allowed are {methods}, or --route 'METHOD /path'"),
+            )
+        })?,
+    };
+    let files = Files::of(root).with(skeleton::files(name, &route, caller));
+    let tree = Tree::of(&files, None)?;
+    Rendered::of(files, &tree)
+}
+
+/// Takes a function out of everything that is rendered, and then deletes its folder.
+///
+/// # Errors
+///
+/// A name that no folder has, a tree that cannot be rendered without it, or a file that cannot be written or deleted.
+pub fn remove(root: &Path, name: &str) -> Result<(), Error> {
+    let folder = format!("{LAMBDAS}/{name}");
+    let files = Files::of(root);
+    let names = files.names(LAMBDAS)?;
+    if !names.iter().any(|other| other == name) {
+        return Err(Error::of_file(&folder, format!("is not there; there are {}", names.join(", "))));
+    }
+    let tree = Tree::of(&files, Some(name))?;
+    Rendered::of(files, &tree)?.write()?;
+    let removed = std::fs::remove_dir_all(root.join(&folder));
+    removed.map_err(|error| Error::of_file(&folder, format!("cannot be deleted: {error}")))
+}
+
+/// The route that a name describes: `func-api-device-count-get` is `GET /device-count`, and a device's
+/// `func-api-devices-state-get` is `GET /devices/{uuid}/state`.
+fn route_of(name: &str, caller: Caller) -> Option<Route> {
+    let words: Vec<_> = name::words(name).collect();
+    let (method, words) = words.split_last()?;
+    let path = match (caller, words) {
+        (Caller::Device, ["devices", rest @ ..] | rest) => format!("/devices/{{uuid}}/{}", rest.join("-")),
+        (_, words) => format!("/{}", words.join("-")),
+    };
+    Route::parse(&format!("{} {path}", method.to_uppercase()))
+}

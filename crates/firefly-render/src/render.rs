@@ -1,0 +1,117 @@
+//! Every rendered file of a tree.
+
+mod alarms;
+mod graph;
+mod list;
+mod manifests;
+mod observability;
+mod root;
+mod rows;
+mod samconfig;
+mod template;
+mod workflows;
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::files::Files;
+use crate::region;
+use crate::route::METHODS;
+use crate::tree::Tree;
+
+/// The rendered files of a tree: what is to be there, and what is not.
+#[derive(Debug)]
+pub struct Rendered {
+    files: Files,
+    texts: BTreeMap<String, String>,
+    gone: Vec<String>,
+}
+
+impl Rendered {
+    /// Renders everything, and writes nothing.
+    pub(crate) fn of(files: Files, tree: &Tree) -> Result<Self, Error> {
+        let mut texts = files.new_ones().clone();
+        for function in tree.functions() {
+            let name = &function.name;
+            let manifest = format!("lambdas/{name}/Cargo.toml");
+            let described = manifests::described(function, &files.required(&manifest)?)?;
+            texts.insert(manifest, described);
+            texts.insert(format!("lambdas/{name}/template.yaml"), template::text(function, tree.stores())?);
+            texts.insert(workflows::file("deploy", name), workflows::deploy(name));
+            texts.insert(workflows::file("delete", name), workflows::delete(name));
+        }
+        texts.insert(observability::FILE.to_owned(), observability::text(tree, &files.required(rows::SOURCE)?)?);
+        texts.insert(graph::FILE.to_owned(), graph::text(tree));
+        texts.insert(list::FILE.to_owned(), list::text(tree.functions()));
+        for (file, parts) in parts(&files, tree)? {
+            let mut text = files.required(file)?;
+            for (name, body) in parts {
+                text = region::replace(file, &text, name, &body)?;
+            }
+            texts.insert(file.to_owned(), text);
+        }
+        let is_gone = |file: &String| workflows::function_of(file).is_some_and(|name| tree.function(name).is_none());
+        let workflows = files.names(workflows::FOLDER)?.into_iter().filter(is_gone);
+        let gone = workflows.map(|file| format!("{}/{file}", workflows::FOLDER)).collect();
+        Ok(Self { files, texts, gone })
+    }
+
+    /// The files that are not as rendered, each with what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub fn stale(&self) -> Result<Vec<String>, Error> {
+        let mut stale = Vec::new();
+        for (file, text) in &self.texts {
+            match self.files.on_disk(file)? {
+                Some(found) if found == *text => {}
+                Some(_) => stale.push(format!("{file} is not as it is rendered")),
+                None => stale.push(format!("{file} is missing")),
+            }
+        }
+        stale.extend(self.gone.iter().map(|file| format!("{file} is of no function")));
+        Ok(stale)
+    }
+
+    /// Writes the files that are not as rendered, and deletes those of functions that are gone.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be written; each is there as a whole, as it was or as it is rendered.
+    pub fn write(&self) -> Result<(), Error> {
+        for (file, text) in &self.texts {
+            if self.files.on_disk(file)?.as_ref() != Some(text) {
+                self.files.write(file, text)?;
+            }
+        }
+        self.gone.iter().try_for_each(|file| self.files.remove(file))
+    }
+}
+
+type Parts = Vec<(&'static str, Vec<(&'static str, String)>)>;
+
+/// The files that are rendered in part: the regions of each.
+fn parts(files: &Files, tree: &Tree) -> Result<Parts, Error> {
+    let (functions, ordered) = (tree.functions(), tree.deploy_order());
+    let bare = region::replace(root::FILE, &files.required(root::FILE)?, "functions", "")?;
+    Ok(vec![
+        ("Cargo.toml", vec![("packages", manifests::packages(functions)), ("functions", manifests::paths(functions))]),
+        ("samconfig.toml", vec![("functions", samconfig::environments(functions))]),
+        (root::FILE, vec![("functions", root::resources(tree, &bare)?)]),
+        ("stacks/api-gateway.yaml", vec![("methods", methods(tree))]),
+        (
+            ".github/workflows/deploy-all.yml",
+            vec![("build", workflows::build(&ordered)), ("functions", workflows::matrix(&ordered))],
+        ),
+        (".github/workflows/delete-all.yml", vec![("functions", workflows::matrix(&ordered))]),
+        ("crates/firefly-functions/Cargo.toml", vec![("functions", manifests::dependencies(functions))]),
+    ])
+}
+
+/// The methods that pages of other origins may use.
+fn methods(tree: &Tree) -> String {
+    let used =
+        METHODS.iter().filter(|method| tree.functions().iter().any(|function| function.route.method == **method));
+    used.map(|method| format!("          - {method}\n")).collect()
+}

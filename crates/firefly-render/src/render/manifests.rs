@@ -1,0 +1,46 @@
+//! The lists of functions in Cargo.toml files, and the functions' own descriptions.
+
+use std::fmt::Write as _;
+
+use crate::error::Error;
+use crate::function::Function;
+
+/// What `cargo lambda build` builds when no package is named.
+pub(crate) fn packages(functions: &[Function]) -> String {
+    let mut out = "# `cargo lambda build` builds these when no package is named.\n[workspace.metadata.lambda.build]\npackages = [\n".to_owned();
+    for function in functions {
+        let _ = writeln!(out, "    \"{}\",", function.name);
+    }
+    out.push_str("]\n");
+    out
+}
+
+/// The functions among the workspace's dependencies.
+pub(crate) fn paths(functions: &[Function]) -> String {
+    functions.iter().map(|function| format!("{0} = {{ path = \"lambdas/{0}\" }}\n", function.name)).collect()
+}
+
+/// The functions as dependencies of a member.
+pub(crate) fn dependencies(functions: &[Function]) -> String {
+    functions.iter().map(|function| format!("{}.workspace = true\n", function.name)).collect()
+}
+
+/// A function's Cargo.toml with the description that its route and summary make.
+pub(crate) fn described(function: &Function, text: &str) -> Result<String, Error> {
+    let file = format!("lambdas/{}/Cargo.toml", function.name);
+    let own_name = format!("name = \"{}\"", function.name);
+    let end = text.find("\n\n").unwrap_or(text.len());
+    let package = text[..end].lines().collect::<Vec<_>>();
+    if package.first() != Some(&"[package]") || !package.contains(&own_name.as_str()) {
+        return Err(Error::of_member(
+            &file,
+            "package.name",
+            format!("allowed is {own_name}, in [package] at the file's begin"),
+        ));
+    }
+    let Some(line) = package.iter().find(|line| line.starts_with("description = ")) else {
+        return Err(Error::of_member(&file, "package.description", "is missing; allowed is a text, which is rendered"));
+    };
+    let description = toml::Value::from(format!("{}: {}", function.route, function.summary));
+    Ok(text.replacen(&format!("\n{line}\n"), &format!("\ndescription = {description}\n"), 1))
+}

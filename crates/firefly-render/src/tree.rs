@@ -1,0 +1,114 @@
+//! All functions and stores of a tree.
+
+use std::collections::BTreeMap;
+
+use crate::error::Error;
+use crate::files::Files;
+use crate::function::{Caller, Function};
+use crate::name;
+use crate::store::{Kind, Store};
+
+/// The folder of the functions.
+pub(crate) const LAMBDAS: &str = "lambdas";
+/// Words that the alarm of refused signatures tells the metrics of a function by.
+const METRIC_WORDS: [&str; 2] = ["refused", "requests"];
+
+/// The functions of a tree and the stores they use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree {
+    functions: Vec<Function>,
+    stores: Vec<Store>,
+}
+
+impl Tree {
+    /// Reads `lambdas/*/function.toml` and the stores' templates below a root.
+    ///
+    /// # Errors
+    ///
+    /// The first file or member that is missing or not allowed.
+    pub fn read(root: &std::path::Path) -> Result<Self, Error> {
+        Self::of(&Files::of(root), None)
+    }
+
+    /// Reads a tree, as if the folder of one function were not there.
+    pub(crate) fn of(files: &Files, except: Option<&str>) -> Result<Self, Error> {
+        let stores = Store::read_all(files.root())?;
+        let mut functions = Vec::new();
+        for name in files.names(LAMBDAS)?.iter().filter(|name| Some(name.as_str()) != except) {
+            functions.push(function_of(files, name, &stores)?);
+        }
+        Self::new(functions, stores)
+    }
+
+    fn new(functions: Vec<Function>, stores: Vec<Store>) -> Result<Self, Error> {
+        let mut routes: BTreeMap<String, &Function> = BTreeMap::new();
+        for function in &functions {
+            if let Some(other) = routes.insert(function.route.pattern(), function) {
+                let problem = format!("{} is {}'s, too; allowed is a route of its own", function.route, other.file());
+                return Err(Error::of_member(&function.file(), "route", problem));
+            }
+            let mut words = name::words(&function.name);
+            if let Some(word) = words.find(|word| function.caller == Caller::Device && METRIC_WORDS.contains(word)) {
+                let problem =
+                    format!("a device's function cannot be called {word}: an alarm finds its metrics by that word");
+                return Err(Error::of_file(&format!("{LAMBDAS}/{}", function.name), problem));
+            }
+            check_conditions(function, &stores)?;
+        }
+        Ok(Self { functions, stores })
+    }
+
+    /// The functions by name.
+    #[must_use]
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The stores by name.
+    #[must_use]
+    pub fn stores(&self) -> &[Store] {
+        &self.stores
+    }
+
+    /// The function of a name.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The functions in the order in which they are deployed.
+    #[must_use]
+    pub fn deploy_order(&self) -> Vec<&Function> {
+        let mut functions: Vec<_> = self.functions.iter().collect();
+        functions.sort_by_key(|function| function.place(&self.stores));
+        functions
+    }
+}
+
+fn function_of(files: &Files, name: &str, stores: &[Store]) -> Result<Function, Error> {
+    let folder = format!("{LAMBDAS}/{name}");
+    if !name::is_valid(name) {
+        return Err(Error::of_file(&folder, format!("is no function's name; allowed is {}", name::FORM)));
+    }
+    let of_folder = |file: &str, allowed: &str| {
+        let text = files.text(&format!("{folder}/{file}"))?;
+        text.ok_or_else(|| Error::of_file(&folder, format!("has no {file}; {allowed}")))
+    };
+    let text = of_folder("function.toml", "`firefly-render add` makes a folder with one")?;
+    of_folder("Cargo.toml", "a function is a package")?;
+    let extra = files.text(&format!("{folder}/extra.yaml"))?;
+    Function::parse(name, &text, extra, stores)
+}
+
+/// In one template each bucket needs a condition of its own.
+fn check_conditions(function: &Function, stores: &[Store]) -> Result<(), Error> {
+    let mut seen: BTreeMap<&str, &Store> = BTreeMap::new();
+    for store in function.stores(stores) {
+        let Kind::Bucket { condition, .. } = &store.kind else { continue };
+        if let Some(other) = seen.insert(condition, store) {
+            let problem = format!("is in {}, too; {} uses both", other.file(), function.file());
+            return Err(Error::of_member(&store.file(), &format!("Conditions.{condition}"), problem));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! The configuration of a function: the log level, from AppConfig's profile `logging`.
+//!
+//! AppConfig being absent, unreachable or wrong is never an outage: the defaults of the shared layer hold, else WARN.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_appconfigdata::Client;
+use aws_sdk_appconfigdata::config::Builder;
+use aws_sdk_appconfigdata::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+use aws_sdk_appconfigdata::error::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bytes::Bytes;
+use firefly_core::time::UnixSeconds;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::aws::{Aws, Service, UserAgent};
+use crate::environment::{ConfigError, Environment};
+use crate::log::{LogLevel, SharedLevel};
+
+/// The variable that leads to another endpoint than AWS's.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_APPCONFIGDATA";
+/// The configuration profile.
+const PROFILE: &str = "logging";
+/// How long one refresh may take.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(1);
+/// Seconds between polls unless AppConfig says otherwise; the least it accepts is 15.
+const POLL_INTERVAL_SECONDS: u64 = 45;
+
+/// The content of the profile `logging`.
+#[derive(Deserialize)]
+struct Logging {
+    logging: LogLevel,
+}
+
+/// The content of the shared layer's `firefly/defaults.json`: a member per profile.
+#[derive(Deserialize)]
+struct Defaults {
+    logging: Logging,
+}
+
+/// The configuration, as it was last read.
+pub(crate) struct Configuration {
+    level: SharedLevel,
+    source: Option<Arc<Source>>,
+    schedule: Mutex<Schedule>,
+}
+
+#[derive(Default)]
+struct Schedule {
+    polled_at: Option<UnixSeconds>,
+    refresh: Option<JoinHandle<()>>,
+}
+
+/// The place where the profile is read.
+struct Source {
+    level: SharedLevel,
+    default_level: LogLevel,
+    application: String,
+    environment: String,
+    via: Via,
+    /// The token of the running session of aws-sdk-appconfigdata.
+    token: Mutex<Option<String>>,
+    poll_interval_seconds: Mutex<u64>,
+}
+
+enum Via {
+    /// The AppConfig extension, on its local port.
+    Extension { port: u16 },
+    /// The AppConfig data API.
+    Api(Client),
+}
+
+/// Why a refresh changed nothing. For the log.
+#[derive(Debug, thiserror::Error)]
+enum RefreshError {
+    #[error("AppConfig did not answer in time")]
+    Timeout,
+    #[error("AppConfig cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("the profile logging is not of the form {{\"logging\":\"INFO\"}}")]
+    Malformed,
+}
+
+impl Configuration {
+    /// The defaults, and the source that `APP_CONFIG_ENV` (an AppConfig environment) and
+    /// `AWS_APPCONFIG_EXTENSION_HTTP_PORT` (set when the extension's layer is attached) describe.
+    pub(crate) fn new(function_name: &str, environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
+        let defaults = environment.defaults().and_then(|text| serde_json::from_str::<Defaults>(text).ok());
+        let default_level = defaults.map_or(LogLevel::WARN, |defaults| defaults.logging.logging);
+        let level = SharedLevel::new(default_level);
+        let port = environment
+            .optional("AWS_APPCONFIG_EXTENSION_HTTP_PORT")
+            .map(|text| {
+                let name = "AWS_APPCONFIG_EXTENSION_HTTP_PORT";
+                text.parse().map_err(|_| ConfigError::Invalid { name, expected: "a port" })
+            })
+            .transpose()?;
+        let source = match environment.optional("APP_CONFIG_ENV") {
+            None => None,
+            Some(environment) => Some(Arc::new(Source {
+                level: level.clone(),
+                default_level,
+                application: function_name.to_owned(),
+                environment,
+                via: match port {
+                    Some(port) => Via::Extension { port },
+                    None => Via::Api(client(aws)?),
+                },
+                token: Mutex::new(None),
+                poll_interval_seconds: Mutex::new(POLL_INTERVAL_SECONDS),
+            })),
+        };
+        Ok(Self { level, source, schedule: Mutex::default() })
+    }
+
+    /// The log level, which refreshes change in place.
+    pub(crate) fn level(&self) -> &SharedLevel {
+        &self.level
+    }
+
+    /// Called at the start of every request: a refresh that an earlier request started is waited for (its own
+    /// deadline bounds that), and where the poll interval has passed a new one starts beside the request.
+    pub(crate) async fn refresh(&self, now: UnixSeconds) {
+        let Some(source) = &self.source else { return };
+        let running = lock(&self.schedule).refresh.take();
+        if let Some(running) = running {
+            // A refresh that panicked has changed nothing.
+            let _ = running.await;
+        }
+        let mut schedule = lock(&self.schedule);
+        let interval = *lock(&source.poll_interval_seconds);
+        if schedule.polled_at.is_none_or(|at| at.saturating_add(interval) <= now) {
+            schedule.polled_at = Some(now);
+            schedule.refresh = Some(tokio::spawn(Arc::clone(source).run()));
+        }
+    }
+}
+
+impl Source {
+    async fn run(self: Arc<Self>) {
+        let result = tokio::time::timeout(REFRESH_DEADLINE, self.read()).await.unwrap_or(Err(RefreshError::Timeout));
+        match result {
+            Ok(Some(level)) => self.level.set(level),
+            Ok(None) => {}
+            Err(error) => {
+                let log = async { tracing::info!(cause = %error, "the configuration was not refreshed") };
+                self.level.scope(log).await;
+            }
+        }
+    }
+
+    /// The level that the profile holds; `None` when it is as it was.
+    async fn read(&self) -> Result<Option<LogLevel>, RefreshError> {
+        match &self.via {
+            Via::Extension { port } => self.read_extension(*port).await,
+            Via::Api(client) => self.read_api(client).await,
+        }
+    }
+
+    /// Source: AppConfig User Guide, "Using AWS AppConfig Agent with AWS Lambda".
+    async fn read_extension(&self, port: u16) -> Result<Option<LogLevel>, RefreshError> {
+        let unreachable = |error: &dyn std::fmt::Display| RefreshError::Unreachable(error.to_string());
+        let path =
+            format!("/applications/{}/environments/{}/configurations/{PROFILE}", self.application, self.environment);
+        let request = http::Request::get(path)
+            .header(http::header::HOST, "localhost")
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| unreachable(&error))?;
+        let stream = TcpStream::connect(("localhost", port)).await.map_err(|error| unreachable(&error))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
+        let exchange = async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            response.into_body().collect().await.map(|body| (status, body.to_bytes()))
+        };
+        // The connection has to be driven while the exchange waits for it.
+        let exchanged = tokio::select! {
+            exchanged = exchange => exchanged,
+            Err(error) = connection => Err(error),
+        };
+        let (status, body) = exchanged.map_err(|error| unreachable(&error))?;
+        if !status.is_success() {
+            return Err(unreachable(&status));
+        }
+        self.parse(&body).map(Some)
+    }
+
+    async fn read_api(&self, client: &Client) -> Result<Option<LogLevel>, RefreshError> {
+        let kept = lock(&self.token).take();
+        if let Some(token) = kept {
+            match self.latest(client, token).await {
+                // A session's token lives for 24 hours; an expired one starts a new session.
+                Err(error) if error.code() == Some("BadRequestException") => {}
+                Err(error) => return Err(RefreshError::Unreachable(describe(&error))),
+                Ok(content) => return content.map(|content| self.parse(&content)).transpose(),
+            }
+        }
+        let session = client
+            .start_configuration_session()
+            .application_identifier(&self.application)
+            .environment_identifier(&self.environment)
+            .configuration_profile_identifier(PROFILE)
+            .send()
+            .await
+            .map_err(|error| RefreshError::Unreachable(describe(&error)))?;
+        let token = session.initial_configuration_token.ok_or(RefreshError::Malformed)?;
+        let content = self.latest(client, token).await.map_err(|error| RefreshError::Unreachable(describe(&error)))?;
+        content.map(|content| self.parse(&content)).transpose()
+    }
+
+    /// The profile's content; `None` when it is as it was.
+    async fn latest(
+        &self,
+        client: &Client,
+        token: String,
+    ) -> Result<
+        Option<Vec<u8>>,
+        SdkError<aws_sdk_appconfigdata::operation::get_latest_configuration::GetLatestConfigurationError>,
+    > {
+        let latest = client.get_latest_configuration().configuration_token(token).send().await?;
+        *lock(&self.token) = latest.next_poll_configuration_token;
+        if let Ok(seconds) = u64::try_from(latest.next_poll_interval_in_seconds)
+            && seconds > 0
+        {
+            *lock(&self.poll_interval_seconds) = seconds;
+        }
+        Ok(latest.configuration.map(|content| content.into_inner()).filter(|content| !content.is_empty()))
+    }
+
+    /// A profile without content means the defaults.
+    fn parse(&self, content: &[u8]) -> Result<LogLevel, RefreshError> {
+        if content.is_empty() {
+            return Ok(self.default_level);
+        }
+        serde_json::from_slice::<Logging>(content).map(|profile| profile.logging).map_err(|_| RefreshError::Malformed)
+    }
+}
+
+/// The client of the AppConfig data API, with a connection opened ahead.
+fn client(aws: &Aws) -> Result<Client, ConfigError> {
+    let service = aws.service(ENDPOINT)?;
+    if let Some(url) = url(&service) {
+        service.open_ahead(&url, 1);
+    }
+    Ok(Client::from_conf(Builder::from(service.config()).interceptor(UserAgent).build()))
+}
+
+/// The URL that a client calls. Without one its calls fail and say why.
+fn url(service: &Service<'_>) -> Option<String> {
+    let config = service.config();
+    let params = Params::builder()
+        .set_region(config.region().map(ToString::to_string))
+        .set_endpoint(config.endpoint_url().map(str::to_owned))
+        .build()
+        .ok()?;
+    let endpoint = DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()?;
+    Some(endpoint.url().to_owned())
+}
+
+fn describe<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    error.as_service_error().and_then(|error| error.code()).unwrap_or("no answer").to_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_is_that_of_the_region_unless_another_is_given() {
+        let service = "https://appconfigdata.eu-central-1.amazonaws.com";
+        for (endpoint, expected) in [("", service), ("http://127.0.0.1:1", "http://127.0.0.1:1")] {
+            let variables = [
+                ("AWS_REGION", "eu-central-1"),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                (ENDPOINT, endpoint),
+            ];
+            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let aws = Aws::new(&Environment::new(variables)).unwrap();
+            assert_eq!(url(&aws.service(ENDPOINT).unwrap()).as_deref(), Some(expected));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The time that a request took.
+
+use crate::aws::Calls;
+
+/// Measurements of one request.
+pub struct Measured {
+    /// From the read event to its reply.
+    pub duration_ms: u64,
+    /// Each AWS call, its retries included.
+    pub calls: Calls,
+    /// Whether it was the first of its process.
+    pub cold_start: bool,
+}

@@ -1,0 +1,88 @@
+//! The outcome of a request, for the log and the metrics.
+
+/// How a request ended: a name for the log, and counts for the metrics.
+///
+/// Metric names are those of `stacks/observability.yaml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub(crate) name: &'static str,
+    pub(crate) ending: Ending,
+    pub(crate) bytes: Option<usize>,
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// Whether a request succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It did.
+    Done,
+    /// It did not, and its sender has the cause.
+    Refused {
+        /// Why, for the log.
+        cause: String,
+    },
+    /// It did not, and its sender has no part in it.
+    Failed {
+        /// Why, for the log.
+        cause: String,
+    },
+}
+
+/// A figure of one metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Figure {
+    pub(crate) metric: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) value: u64,
+}
+
+impl Outcome {
+    /// The outcome of this name, of a request that succeeded.
+    pub const fn new(name: &'static str) -> Self {
+        Self::ended(name, Ending::Done)
+    }
+
+    /// The outcome of this name, a code for people and programs. Requests that were refused or failed are counted by it.
+    pub const fn ended(name: &'static str, ending: Ending) -> Self {
+        Self { name, ending, bytes: None, figures: Vec::new() }
+    }
+
+    /// The same with the number of bytes that were stored or returned, for the log.
+    #[must_use]
+    pub fn with_bytes(self, bytes: usize) -> Self {
+        Self { bytes: Some(bytes), ..self }
+    }
+
+    /// The same, counted by this metric.
+    #[must_use]
+    pub fn counted(self, metric: &'static str) -> Self {
+        self.with_figure(Figure { metric, unit: "Count", value: 1 })
+    }
+
+    /// The same, measured by this metric, in bytes.
+    #[must_use]
+    pub fn measured_in_bytes(self, metric: &'static str, bytes: usize) -> Self {
+        let value = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.with_figure(Figure { metric, unit: "Bytes", value })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether the request succeeded.
+    pub fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// The number of bytes that were stored or returned.
+    pub fn bytes(&self) -> Option<usize> {
+        self.bytes
+    }
+
+    fn with_figure(mut self, figure: Figure) -> Self {
+        self.figures.push(figure);
+        self
+    }
+}

@@ -1,0 +1,164 @@
+//! The replay record of a device, an item of its own beside the device's.
+//!
+//! | attribute | type | holds |
+//! |---|---|---|
+//! | `uuid` | S | the key: the device's UUID and `#replay` |
+//! | `version` | N | counts the writes of this item |
+//! | `turnover_at` | N | epoch seconds from when some nonces have to be dropped |
+//! | `nonces` | M | per nonce (Base64): 16 bytes, see [`NonceEntry`] |
+//!
+//! The item has no `product_hex`, so the index receives nothing.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use firefly_core::device::DeviceId;
+use firefly_core::replay::{NONCE_CAPACITY, NonceEntry, ReplayRecord};
+use firefly_core::signed_request::{Nonce, SignatureVerified};
+use firefly_core::time::UnixSeconds;
+
+use super::table::Devices;
+use crate::error::StoreError;
+use crate::item::{Attributes, Item, seconds};
+
+/// Follows the UUID in the key of a replay record.
+const KEY_SUFFIX: &str = "#replay";
+
+impl Devices {
+    /// Adds one nonce to a record that has room and nothing to drop.
+    pub(super) async fn insert(
+        &self,
+        request: &SignatureVerified,
+        entry: NonceEntry,
+        now: UnixSeconds,
+    ) -> Result<Written, StoreError> {
+        self.write(
+            request.device(),
+            "SET #nonces.#nonce = :entry ADD #version :one",
+            "#turnover_at > :now AND size(#nonces) < :capacity AND attribute_not_exists(#nonces.#nonce)",
+            &[("#nonce", request.nonce().to_base64().as_str()), NONCES, TURNOVER_AT, VERSION],
+            [
+                (":entry", entry_value(entry)),
+                (":one", AttributeValue::N("1".to_owned())),
+                (":now", seconds(now)),
+                (":capacity", AttributeValue::N(NONCE_CAPACITY.to_string())),
+            ],
+        )
+        .await
+    }
+
+    /// Replaces the whole record, if it is still the one of the `hint`.
+    pub(super) async fn rewrite(
+        &self,
+        id: DeviceId,
+        hint: Option<&ReplayRecord>,
+        record: ReplayRecord,
+    ) -> Result<Written, StoreError> {
+        let nonces = record.entries.iter().map(|(nonce, entry)| (nonce.to_base64(), entry_value(*entry))).collect();
+        let condition = match hint {
+            None => "attribute_not_exists(#version)",
+            Some(_) => "#version = :hint",
+        };
+        let hint = hint.map(|record| (":hint", AttributeValue::N(record.version.to_string())));
+        self.write(
+            id,
+            "SET #nonces = :nonces, #turnover_at = :turnover_at, #version = :version",
+            condition,
+            &NAMES,
+            [
+                (":nonces", AttributeValue::M(nonces)),
+                (":turnover_at", seconds(record.turnover_at)),
+                (":version", AttributeValue::N(record.version.to_string())),
+            ]
+            .into_iter()
+            .chain(hint),
+        )
+        .await
+    }
+
+    async fn write(
+        &self,
+        id: DeviceId,
+        update: &str,
+        condition: &str,
+        names: &[(&str, &str)],
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<Written, StoreError> {
+        let owned = |(name, attribute): &(&str, &str)| ((*name).to_owned(), (*attribute).to_owned());
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("uuid", AttributeValue::S(record_key(id)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names.iter().map(owned).collect()))
+            .set_expression_attribute_values(Some(
+                values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            ))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match result {
+            Ok(_) => return Ok(Written::Done),
+            Err(error) => error,
+        };
+        if let SdkError::ServiceError(service) = &error
+            && let UpdateItemError::ConditionalCheckFailedException(refused) = service.err()
+        {
+            return refused.item().map(parse_record).transpose().map(Written::Refused);
+        }
+        Err(StoreError::from_sdk("dynamodb:UpdateItem", &error))
+    }
+}
+
+/// The end of a conditional write.
+pub(super) enum Written {
+    Done,
+    /// The condition did not hold; the record as it is.
+    Refused(Option<ReplayRecord>),
+}
+
+const NONCES: (&str, &str) = ("#nonces", "nonces");
+const TURNOVER_AT: (&str, &str) = ("#turnover_at", "turnover_at");
+const VERSION: (&str, &str) = ("#version", "version");
+/// The names that [`PROJECTION`] gives to the attributes.
+pub(super) const NAMES: [(&str, &str); 3] = [NONCES, TURNOVER_AT, VERSION];
+/// The attributes that [`parse_record`] reads.
+pub(super) const PROJECTION: &str = "#nonces, #turnover_at, #version";
+
+/// The key of a device's replay record.
+pub(super) fn record_key(id: DeviceId) -> String {
+    format!("{id}{KEY_SUFFIX}")
+}
+
+fn entry_value(entry: NonceEntry) -> AttributeValue {
+    AttributeValue::B(Blob::new(entry.to_bytes()))
+}
+
+/// Reads a replay record.
+///
+/// # Errors
+///
+/// [`StoreError::Malformed`] when the item is not a replay record.
+pub(super) fn parse_record(item: &Item) -> Result<ReplayRecord, StoreError> {
+    let attributes = Attributes { item, name: "a replay record" };
+    let nonces =
+        item.get("nonces").and_then(|value| value.as_m().ok()).ok_or_else(|| attributes.malformed("nonces"))?;
+    let mut entries = BTreeMap::new();
+    for (nonce, entry) in nonces {
+        let nonce = Nonce::from_base64(nonce).ok();
+        let entry = entry.as_b().ok().and_then(|bytes| NonceEntry::from_bytes(bytes.as_ref()));
+        let (nonce, entry) = nonce.zip(entry).ok_or_else(|| attributes.malformed("nonces"))?;
+        entries.insert(nonce, entry);
+    }
+    let version = item.get("version").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
+    Ok(ReplayRecord {
+        version: version.ok_or_else(|| attributes.malformed("version"))?,
+        turnover_at: attributes.seconds("turnover_at")?,
+        entries,
+    })
+}
