@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use emulator_kit::Deadlines;
 use firefly_core::group::SUPER_USERS;
 use firefly_core::time::UnixSeconds;
-use firefly_local::jwt::{DeveloperIssuer, Identity};
+use firefly_local::issuer::{DeveloperIssuer, Identity};
 use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, engines_file, files, openapi, private_dir};
 use firefly_runtime::log::{self, LogLevel};
 use tokio::signal::unix::{SignalKind, signal};

@@ -9,7 +9,7 @@ use firefly_core::device::DeviceId;
 use firefly_core::registration::RegistrationKey;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
-use firefly_local::jwt::Identity as User;
+use firefly_local::issuer::Identity as User;
 use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer};
 use firefly_runtime::{Aws, Environment};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
