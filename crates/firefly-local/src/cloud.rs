@@ -30,7 +30,8 @@ use crate::tables;
 pub use error::CloudError;
 pub use options::{Credentials, Data, Options, TokenIssuer};
 
-use functions::{Endpoints, callers, deploy, parameters};
+pub(crate) use functions::parameters;
+use functions::{Endpoints, callers, deploy};
 
 /// Longest wait for the requests under way when everything ends: longer than any function may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);

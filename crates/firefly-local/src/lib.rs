@@ -10,6 +10,7 @@ pub mod engines_file;
 pub mod files;
 mod gateway;
 pub mod jwt;
+pub mod openapi;
 pub mod stacks;
 pub mod tables;
 

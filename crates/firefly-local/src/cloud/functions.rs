@@ -45,7 +45,7 @@ impl Endpoints {
 }
 
 /// The parameters of all templates, as a deployment without layers resolves them.
-pub(super) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
+pub(crate) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
     [
         ("ApiId", "local"),
         ("AuthorizerId", "local"),
