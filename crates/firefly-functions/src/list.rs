@@ -1,7 +1,7 @@
 // Rendered by firefly-render from lambdas/*/function.toml; do not edit.
 //! The list, in the order of the names.
 
-use crate::{Caller, Listed, listed};
+use crate::listed::{Caller, Listed, listed};
 
 macro_rules! function {
     ($library:ident, $name:literal, $caller:ident, $statuses:expr) => {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firefly_functions::{ALL, Listed};
+use firefly_functions::ALL;
 use firefly_templates::{Authorizer, FunctionTemplate};
 
 fn values(given: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -13,7 +13,7 @@ fn values(given: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn function(name: &str, given: &[(&str, &str)]) -> FunctionTemplate {
-    FunctionTemplate::parse(Listed::named(name).unwrap().template, &values(given)).unwrap()
+    FunctionTemplate::parse(firefly_functions::named(name).unwrap().template, &values(given)).unwrap()
 }
 
 fn resources(function: &FunctionTemplate, action: &str) -> Vec<String> {

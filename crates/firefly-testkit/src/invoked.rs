@@ -41,7 +41,7 @@ impl Invoked {
 
     /// The function of this name in any environment; its metrics go to `metrics`.
     pub fn start(name: &str, environment: &Environment, metrics: Metrics) -> Self {
-        let function = Listed::named(name).expect("the function is listed");
+        let function = firefly_functions::named(name).expect("the function is listed");
         let running = (function.start)(environment, metrics).expect("the environment is complete");
         Self { function, running }
     }

@@ -27,16 +27,13 @@ use tokio::sync::oneshot;
 pub use environment::template;
 pub use event::Event;
 pub use payload::parse_payload;
-pub use server::{Reply, Server};
+pub use server::{Reply, Server, TRACE_ID};
 
 use crate::TestCloud;
 use crate::answer::json;
 
 /// How long a process may take for anything before the test fails with what the process has written.
 const HANG: Duration = Duration::from_secs(120);
-
-/// The X-Ray trace of every invocation.
-pub const TRACE_ID: &str = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1";
 
 /// Headers that no log may hold; nor may it hold bodies and e-mail addresses.
 const SECRET_HEADERS: [&str; 5] =
@@ -146,7 +143,7 @@ impl RuntimeApi {
 
     /// The function.
     pub fn function(&self) -> &'static Listed {
-        Listed::named(&self.template.name).expect("the function is listed")
+        firefly_functions::named(&self.template.name).expect("the function is listed")
     }
 
     /// The recorded event of the function's route.

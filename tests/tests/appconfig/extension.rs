@@ -4,7 +4,6 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use firefly_functions::Listed;
 use firefly_runtime::{ConfigError, Metrics};
 use firefly_testkit::{Invoked, TestCloud};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -104,7 +103,7 @@ async fn an_extension_port_that_is_none_is_said_at_the_start() {
     for port in ["http", "65536", "-1"] {
         let name = "AWS_APPCONFIG_EXTENSION_HTTP_PORT";
         let environment = Invoked::environment(&cloud, HEALTH, &[(name, port)]);
-        let start = Listed::named(HEALTH).unwrap().start;
+        let start = firefly_functions::named(HEALTH).unwrap().start;
         let error = start(&environment, Metrics::new(io::sink())).err().unwrap();
         assert!(matches!(error, ConfigError::Invalid { name: invalid, .. } if invalid == name), "{port}: {error}");
     }

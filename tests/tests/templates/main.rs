@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use document::Document;
 use firefly_deploy::graph::STACKS;
-use firefly_functions::{ALL, Listed};
+use firefly_functions::ALL;
 use firefly_render::{Caller, Kind, Store, Tree};
 use firefly_runtime::{Environment, Metrics};
 use firefly_templates::{Authorizer, FunctionTemplate, members};
@@ -74,7 +74,7 @@ fn deployed(function: &str) -> FunctionTemplate {
         ("BackupBucketName", "firefly-backups"),
     ];
     FunctionTemplate::parse(
-        Listed::named(function).unwrap().template,
+        firefly_functions::named(function).unwrap().template,
         &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
     )
     .unwrap()

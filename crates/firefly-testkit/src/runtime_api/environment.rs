@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use firefly_functions::Listed;
 use firefly_templates::FunctionTemplate;
 
 use crate::TestCloud;
@@ -16,7 +15,7 @@ pub fn template(function: &str) -> FunctionTemplate {
         ("BackupBucketName", ""),
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let function = Listed::named(function).expect("the function is listed");
+    let function = firefly_functions::named(function).expect("the function is listed");
     FunctionTemplate::parse(function.template, &parameters).expect("the template can be read")
 }
 
