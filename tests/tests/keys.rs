@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_device::Response;
-use firefly_local::jwt::{AUDIENCE, ISSUER};
+use firefly_local::issuer::{AUDIENCE, ISSUER};
 use firefly_testkit::answer::{assert_failure, assert_message, json};
 use firefly_testkit::stored::{Item, KEYS, item, number, text};
 use firefly_testkit::{START, TestCloud, new_device};

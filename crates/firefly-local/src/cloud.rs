@@ -11,26 +11,27 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emulator_apigateway::{Api, Authorizer, KeySet};
 use emulator_dynamodb::Database;
 use emulator_kit::{Limits, Listener};
 use emulator_s3::object_store::ObjectStore;
 use firefly_runtime::{Aws, ConfigError, Environment};
 use firefly_templates::{BucketTemplate, FunctionTemplate, GatewayTemplate, TableTemplate, TemplateError};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::data_dir::{DataDir, DataDirError, private_dir};
 use crate::engines_file::EnginesFile;
 use crate::files::Shares;
-use crate::gateway::{self, Gateway};
-use crate::jwt::{Authorizer, DeveloperIssuer};
+use crate::issuer::{AUDIENCE, DeveloperIssuer, ISSUER};
 use crate::stacks::{API_GATEWAY, DEVICE_BACKUPS, DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
 use crate::tables;
 
 pub use error::CloudError;
-pub use options::{Credentials, Data, Options, TokenIssuer};
+pub use options::{Clock, Credentials, Data, Options, TokenIssuer};
 
-use functions::{Endpoints, callers, deploy, parameters};
+pub(crate) use functions::parameters;
+use functions::{Endpoints, callers, cors, deploy};
 
 /// Longest wait for the requests under way when everything ends: longer than any function may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -86,7 +87,8 @@ impl Cloud {
         let (authorizer, issuer) = match &options.token_issuer {
             TokenIssuer::Developer => {
                 let issuer = DeveloperIssuer::open(&options.data_dir)?;
-                (Authorizer::for_developer(&issuer)?, Some(issuer))
+                let keys = KeySet::parse("the developer issuer's key", issuer.jwks())?;
+                (Authorizer::for_key_set(ISSUER, AUDIENCE, keys), Some(issuer))
             }
             TokenIssuer::External { issuer, audience, jwks_url } => {
                 (Authorizer::for_jwks_url(issuer, audience, jwks_url).await?, None)
@@ -145,7 +147,7 @@ impl Cloud {
         )));
 
         let endpoints = Endpoints { dynamodb: dynamodb_endpoint, s3: s3_endpoint, appconfigdata: appconfig_endpoint };
-        let functions = deploy(functions, &endpoints, &credentials, external)?;
+        let routes = deploy(functions, &endpoints, &credentials, external)?;
         // Credentials given for external engines replace the developer's own if they have the same access key id.
         let same = external.filter(|given| given.get("AWS_ACCESS_KEY_ID").is_some_and(|id| id == DEVELOPER));
         let developer = endpoints.environment(same.cloned().unwrap_or_else(|| credentials.environment(DEVELOPER)));
@@ -157,13 +159,13 @@ impl Cloud {
                 tables::create(&client, &TableTemplate::parse(source)?).await?;
             }
         }
-        let gateway = Gateway {
-            functions,
+        let clock = Arc::clone(&options.clock);
+        let api = Api {
+            routes,
             authorizer,
-            cors: GatewayTemplate::parse(API_GATEWAY, &parameters)?.cors,
-            clock: Arc::clone(&options.clock),
-            deadlines: options.deadlines,
-            slots: Semaphore::new(shares.invocations),
+            cors: cors(GatewayTemplate::parse(API_GATEWAY, &parameters)?.cors),
+            clock: Arc::new(move || clock().get()),
+            concurrency: shares.invocations,
         };
         let mut embedded = developer;
         // External engines have credentials that are not this cloud's to tell.
@@ -172,10 +174,8 @@ impl Cloud {
         embedded.retain(|variable, _| !given.iter().any(|(name, url)| name == variable && url.is_some()));
         let engines_file = EnginesFile::write(&options.data_dir, &url(address), &embedded)
             .map_err(|source| DataDirError::Io { path: options.data_dir.clone(), source })?;
-        let gateway = Arc::new(gateway);
-        let answer = move |peer, request| gateway::handle(Arc::clone(&gateway), peer, request);
         let (stop_gateway, stopped) = watch::channel(false);
-        let gateway = tokio::spawn(listener.serve("the gateway", answer, until(stopped)));
+        let gateway = tokio::spawn(emulator_apigateway::serve(listener, api, until(stopped)));
         Ok(Self {
             address,
             dynamodb_endpoint: endpoints.dynamodb,

@@ -8,11 +8,10 @@ mod cloud;
 mod data_dir;
 pub mod engines_file;
 pub mod files;
-mod gateway;
-pub mod jwt;
+pub mod issuer;
+pub mod openapi;
 pub mod stacks;
 pub mod tables;
 
-pub use cloud::{Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
+pub use cloud::{Clock, Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
 pub use data_dir::{DataDirError, private_dir};
-pub use gateway::Clock;

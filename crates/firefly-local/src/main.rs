@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use emulator_kit::Deadlines;
 use firefly_core::group::SUPER_USERS;
 use firefly_core::time::UnixSeconds;
-use firefly_local::jwt::{DeveloperIssuer, Identity};
-use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, engines_file, files, private_dir};
+use firefly_local::issuer::{DeveloperIssuer, Identity};
+use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, engines_file, files, openapi, private_dir};
 use firefly_runtime::log::{self, LogLevel};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,6 +44,9 @@ enum Command {
     /// Prints how to reach the engines of a running cloud, for a shell to evaluate: eval "$(cargo run -q -- env)". AWS's
     /// command line and SDKs then work on its DynamoDB and S3 with every permission.
     Env(Env),
+    /// Prints the OpenAPI document of the API as JSON.
+    #[command(name = "openapi")]
+    OpenApi(OpenApi),
 }
 
 #[derive(Args)]
@@ -117,6 +120,13 @@ struct Env {
 }
 
 #[derive(Args)]
+struct OpenApi {
+    /// Writes docs/openapi.json and the README's table of routes in the current directory instead.
+    #[arg(long)]
+    write: bool,
+}
+
+#[derive(Args)]
 struct IdentityArgs {
     /// The user's id, the claim `sub`.
     #[arg(long, default_value = DEVELOPER_SUB)]
@@ -144,6 +154,11 @@ fn main() -> ExitCode {
             println!("{token}");
         }),
         Some(Command::Mint(args)) => runtime.block_on(mint(args)),
+        Some(Command::OpenApi(OpenApi { write: true })) => openapi::write(Path::new("")).map_err(Into::into),
+        Some(Command::OpenApi(OpenApi { write: false })) => match openapi::document() {
+            Ok(text) => std::io::stdout().write_all(text.as_bytes()).map_err(Into::into),
+            Err(error) => Err(error.into()),
+        },
         Some(Command::Env(args)) => match engines_file::read(&args.data_dir.data_dir, args.url.as_deref()) {
             Ok(text) => std::io::stdout().write_all(text.as_bytes()).map_err(Into::into),
             Err(error) => Err(error.into()),

@@ -1,6 +1,6 @@
 //! Who may see the list, and what it shows.
 
-use firefly_local::jwt::{AUDIENCE, ISSUER};
+use firefly_local::issuer::{AUDIENCE, ISSUER};
 use firefly_testkit::answer::{assert_failure, assert_message, json};
 use firefly_testkit::stored::{DEVICES, item, legacy_device, text};
 use firefly_testkit::{START, TestCloud, new_device};

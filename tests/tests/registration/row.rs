@@ -1,7 +1,7 @@
 //! The row that a registration writes.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use firefly_local::jwt::{AUDIENCE, ISSUER};
+use firefly_local::issuer::{AUDIENCE, ISSUER};
 use firefly_testkit::stored::{item, number, text};
 use firefly_testkit::{TestCloud, new_device};
 use serde_json::{Value, json};

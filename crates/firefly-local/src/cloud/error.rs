@@ -2,13 +2,14 @@
 
 use std::io;
 
+use emulator_apigateway::KeySetError;
 use emulator_dynamodb::OpenError;
 use emulator_s3::object_store;
 use firefly_runtime::ConfigError;
 use firefly_templates::TemplateError;
 
 use crate::data_dir::DataDirError;
-use crate::jwt::{KeySetError, SigningKeyError};
+use crate::issuer::SigningKeyError;
 use crate::tables::TableError;
 
 /// Why the local cloud does not start.

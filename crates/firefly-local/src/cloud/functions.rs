@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
+use emulator_apigateway::{Cors, Function, Invocation, Route};
 use emulator_kit::{Caller, Callers, Grants};
-use firefly_functions::Listed;
+use firefly_core::time::UnixSeconds;
+use firefly_functions::{Listed, Running};
 use firefly_runtime::{Environment, Metrics};
-use firefly_templates::FunctionTemplate;
+use firefly_templates::{Authorizer, CorsTemplate, FunctionTemplate};
+use futures::future::BoxFuture;
 
 use super::{CloudError, DEVELOPER, function_error};
-use crate::gateway::Deployed;
 
 /// The configuration in the shared layer, which applies when AppConfig has none.
 const DEFAULTS: &str = include_str!("../../../../stacks/shared-layer/firefly/defaults.json");
@@ -45,7 +49,7 @@ impl Endpoints {
 }
 
 /// The parameters of all templates, as a deployment without layers resolves them.
-pub(super) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
+pub(crate) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
     [
         ("ApiId", "local"),
         ("AuthorizerId", "local"),
@@ -94,7 +98,7 @@ pub(super) fn deploy(
     endpoints: &Endpoints,
     credentials: &emulator_kit::Credentials,
     external: Option<&BTreeMap<String, String>>,
-) -> Result<Vec<Deployed>, CloudError> {
+) -> Result<Vec<Route>, CloudError> {
     let deploy = |(function, template): (&Listed, FunctionTemplate)| {
         let mut variables = template.environment.clone();
         variables.extend(endpoints.environment(credentials.environment(&template.name)));
@@ -107,7 +111,40 @@ pub(super) fn deploy(
         let environment = Environment::new(variables).with_defaults(Some(DEFAULTS.to_owned()));
         let started = (function.start)(&environment, Metrics::new(io::sink()));
         let function = started.map_err(|source| function_error(function.name, source))?;
-        Ok(Deployed { template, function })
+        Ok(route(template, function))
     };
     functions.into_iter().map(deploy).collect()
+}
+
+/// The route of a template in front of its running function.
+fn route(template: FunctionTemplate, running: Running) -> Route {
+    let invoke = move |Invocation { event, request_id, now, time_left }| {
+        let invocation = firefly_runtime::Invocation { request_id, time_left };
+        let answered = running(UnixSeconds::new(now), invocation, event);
+        Box::pin(async move { Ok(answered.await?) }) as BoxFuture<'static, _>
+    };
+    Route {
+        method: template.route.method,
+        path: template.route.path,
+        needs_token: template.authorizer == Authorizer::Jwt,
+        function: Function {
+            name: template.function_name,
+            memory_mb: template.memory_mb,
+            timeout: Duration::from_secs(template.timeout_seconds),
+            invoke: Arc::new(invoke),
+        },
+    }
+}
+
+/// The pages that may call the API.
+pub(super) fn cors(template: CorsTemplate) -> Cors {
+    let CorsTemplate {
+        allow_origins,
+        allow_methods,
+        allow_headers,
+        expose_headers,
+        max_age_seconds,
+        allow_credentials,
+    } = template;
+    Cors { allow_origins, allow_methods, allow_headers, expose_headers, max_age_seconds, allow_credentials }
 }

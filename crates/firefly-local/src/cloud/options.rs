@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use emulator_kit::Deadlines;
+use firefly_core::time::UnixSeconds;
 
-use crate::gateway::Clock;
+/// Reads the clock.
+pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
 
 /// Where the data are.
 #[derive(Clone, Debug)]

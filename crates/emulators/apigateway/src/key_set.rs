@@ -14,31 +14,31 @@ const FETCH_DEADLINE: Duration = Duration::from_secs(10);
 /// The largest key set that is read, in bytes.
 const MAX_LENGTH: usize = 1024 * 1024;
 
-/// Why there is no key set.
+/// The reason for which there is no key set.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySetError {
     /// Not an absolute `http` or `https` URL.
     #[error("{0:?} is not an http or https URL")]
     BadUrl(String),
-    /// The URL gives no answer, or another one than 200.
+    /// The URL does not answer, or not with 200.
     #[error("cannot fetch the JSON Web Key Set at {url}: {reason}")]
     Unreachable {
         /// The URL.
         url: Url,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
-    /// What came is no key set, or one without a key that can be used.
+    /// The text is not a key set, or the set has no key that can be used.
     #[error("{source_name} is not a usable JSON Web Key Set: {reason}")]
     Malformed {
-        /// Where it came from.
+        /// The origin of the text.
         source_name: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
 
-/// A member of a key set. What other kinds of keys have besides is ignored.
+/// A member of a key set. Members of other kinds of keys are ignored.
 #[derive(Deserialize)]
 struct Key {
     kty: String,
@@ -52,26 +52,32 @@ struct Key {
 
 /// A public RSA key.
 #[derive(Debug, Clone)]
-pub(super) struct PublicKey {
-    /// What verifies with it.
-    pub(super) key: DecodingKey,
-    /// The only algorithm it is meant for, such as `RS256`, if the key says so.
-    pub(super) algorithm: Option<String>,
+pub(crate) struct PublicKey {
+    /// The key.
+    pub(crate) key: DecodingKey,
+    /// The only algorithm that it is meant for, such as `RS256`, if the set names one.
+    pub(crate) algorithm: Option<String>,
 }
 
 /// RSA signature keys by key id.
 #[derive(Debug, Clone)]
-pub(super) struct KeySet(HashMap<String, PublicKey>);
+pub struct KeySet(HashMap<String, PublicKey>);
 
 impl KeySet {
-    /// The keys for RSA signatures that have an id; all others are left out.
-    pub(super) fn parse(json: &Value) -> Result<Self, &'static str> {
-        let members = json.get("keys").and_then(Value::as_array).ok_or("it has no array \"keys\"")?;
+    /// Reads the keys for RSA signatures that have an id; all others are left out. `source_name` names the set in errors.
+    ///
+    /// # Errors
+    /// [`KeySetError::Malformed`].
+    pub fn parse(source_name: &str, json: &Value) -> Result<Self, KeySetError> {
+        let malformed =
+            |reason: &str| KeySetError::Malformed { source_name: source_name.to_owned(), reason: reason.to_owned() };
+        let members = json.get("keys").and_then(Value::as_array);
+        let members = members.ok_or_else(|| malformed("it has no array \"keys\""))?;
         let keys: HashMap<_, _> = members.iter().filter_map(rsa_signature_key).collect();
-        if keys.is_empty() { Err("it has no RSA signature key with a key id") } else { Ok(Self(keys)) }
+        if keys.is_empty() { Err(malformed("it has no RSA signature key with a key id")) } else { Ok(Self(keys)) }
     }
 
-    pub(super) fn get(&self, key_id: &str) -> Option<&PublicKey> {
+    pub(crate) fn get(&self, key_id: &str) -> Option<&PublicKey> {
         self.0.get(key_id)
     }
 }
@@ -85,23 +91,23 @@ fn rsa_signature_key(member: &Value) -> Option<(String, PublicKey)> {
     Some((kid?, PublicKey { key, algorithm: alg }))
 }
 
-/// Where a key set is fetched from.
+/// The URL of a key set, and the client that fetches it.
 #[derive(Debug)]
-pub(super) struct KeySetUrl {
+pub(crate) struct KeySetUrl {
     client: Client,
     url: Url,
 }
 
 impl KeySetUrl {
-    pub(super) fn new(url: &str) -> Result<Self, KeySetError> {
+    pub(crate) fn new(url: &str) -> Result<Self, KeySetError> {
         let bad_url = || KeySetError::BadUrl(url.to_owned());
         let url = Url::parse(url).map_err(|_| bad_url())?;
-        // The provider can be installed once in a process; whoever was first chose the same one.
+        // A process can install one provider once; all of this workspace install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(FETCH_DEADLINE).redirect(reqwest::redirect::Policy::none());
         let client = match url.scheme() {
             "https" => client,
-            // No certificate is looked at, so none has to be installed.
+            // Certificates are not looked at, and need not be installed.
             "http" => client.tls_certs_only([]),
             _ => return Err(bad_url()),
         };
@@ -109,11 +115,13 @@ impl KeySetUrl {
         Ok(Self { client, url })
     }
 
-    pub(super) async fn fetch(&self) -> Result<KeySet, KeySetError> {
+    pub(crate) async fn fetch(&self) -> Result<KeySet, KeySetError> {
         let body = self.body().await?;
-        let malformed = |reason: String| KeySetError::Malformed { source_name: self.url.to_string(), reason };
-        let json: Value = serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
-        KeySet::parse(&json).map_err(|reason| malformed(reason.to_owned()))
+        let source_name = self.url.to_string();
+        match serde_json::from_slice(&body) {
+            Ok(json) => KeySet::parse(&source_name, &json),
+            Err(error) => Err(KeySetError::Malformed { source_name, reason: error.to_string() }),
+        }
     }
 
     async fn body(&self) -> Result<Vec<u8>, KeySetError> {
@@ -134,7 +142,7 @@ impl KeySetUrl {
     }
 }
 
-/// The innermost cause says it best: "Connection refused" rather than "error sending request".
+/// The error with its innermost cause: "Connection refused" rather than "error sending request".
 fn no_answer(url: &Url, error: &reqwest::Error) -> KeySetError {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

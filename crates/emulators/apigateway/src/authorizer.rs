@@ -1,36 +1,36 @@
-//! What API Gateway's JWT authorizer of an HTTP API lets through.
+//! The JWT authorizer of an HTTP API.
+//!
+//! Source: API Gateway Developer Guide, "Control access to HTTP APIs with JWT authorizers in API Gateway".
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use firefly_core::time::UnixSeconds;
 use jsonwebtoken::{Algorithm, Validation};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use super::issuer::{AUDIENCE, DeveloperIssuer, ISSUER};
-use super::key_set::{KeySet, KeySetError, KeySetUrl, PublicKey};
+use crate::key_set::{KeySet, KeySetError, KeySetUrl, PublicKey};
 
-/// Seconds between two fetches of a key set for the sake of an unknown key id.
+/// Least seconds between two fetches of a key set because of an unknown key id.
 const REFRESH_INTERVAL_SECONDS: u64 = 60;
 
 /// The claims of an accepted token, each as the text that API Gateway passes to the function: strings as they are,
 /// numbers in decimal, `true` and `false`, an array as `[a b]`, an object as `map[a:b c:d]`.
 pub type Claims = BTreeMap<String, String>;
 
-/// Why a request is not let through. The client is told only that it is not.
+/// The reason for which a request is not let through. The client is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthorized {
-    /// There is no `Authorization` header.
+    /// The `Authorization` header is absent.
     #[error("there is no token")]
     Missing,
-    /// What the header holds is no signed token.
+    /// The header does not hold a signed token.
     #[error("the token is malformed")]
     Malformed,
-    /// Signed with something other than RS256, RS384 or RS512, or with another algorithm than the key is for.
+    /// The token is not signed with RS256, RS384 or RS512, or with another algorithm than the key is for.
     #[error("the token's algorithm is not allowed")]
     Algorithm,
-    /// The token names no key, or one that is not in the key set.
+    /// The token does not name a key of the key set.
     #[error("the token's key is unknown")]
     UnknownKey,
     /// The signature is not the key's.
@@ -42,10 +42,10 @@ pub enum Unauthorized {
     /// `aud`, or `client_id` of a token without `aud`, is another audience.
     #[error("the token's audience is wrong")]
     Audience,
-    /// `exp` has come, or is no number.
+    /// `exp` has come, or is not a number.
     #[error("the token has expired")]
     Expired,
-    /// `nbf` or `iat` has not come yet, or is no number.
+    /// `nbf` or `iat` has not come yet, or is not a number.
     #[error("the token is not valid yet")]
     NotYetValid,
 }
@@ -56,56 +56,45 @@ pub struct Authorizer {
     issuer: String,
     audience: String,
     keys: RwLock<Arc<KeySet>>,
-    /// Where newer keys come from; the developer issuer has only ever one.
+    /// The source of newer keys; `None` if the keys never change.
     source: Option<KeySource>,
 }
 
 #[derive(Debug)]
 struct KeySource {
     url: KeySetUrl,
-    /// When the keys were last fetched for the sake of an unknown key id.
-    refreshed_at: Mutex<Option<UnixSeconds>>,
+    /// The epoch second at which the keys were last fetched because of an unknown key id.
+    refreshed_at: Mutex<Option<u64>>,
 }
 
 impl Authorizer {
-    /// Lets through what the developer issuer signs.
-    ///
-    /// # Errors
-    /// [`KeySetError::Malformed`] if the issuer's key cannot be used.
-    pub fn for_developer(issuer: &DeveloperIssuer) -> Result<Self, KeySetError> {
-        let keys = KeySet::parse(issuer.jwks()).map_err(|reason| KeySetError::Malformed {
-            source_name: "the developer issuer's key".to_owned(),
-            reason: reason.to_owned(),
-        })?;
-        Ok(Self {
-            issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
-            keys: RwLock::new(Arc::new(keys)),
-            source: None,
-        })
+    /// Lets through tokens that `issuer` signs with these keys for `audience`.
+    #[must_use]
+    pub fn for_key_set(issuer: &str, audience: &str, keys: KeySet) -> Self {
+        Self::new(issuer, audience, keys, None)
     }
 
-    /// Lets through what any issuer signs with the keys at `jwks_url`. The keys are fetched now, and again when a
-    /// token names an unknown one; nothing else ever is, `issuer` is only compared.
+    /// Lets through tokens that `issuer` signs with the keys at `jwks_url` for `audience`. The keys are fetched now, and
+    /// again when a token names an unknown one. Nothing else is fetched: `issuer` is only compared.
     ///
     /// # Errors
     /// [`KeySetError`].
     pub async fn for_jwks_url(issuer: &str, audience: &str, jwks_url: &str) -> Result<Self, KeySetError> {
         let url = KeySetUrl::new(jwks_url)?;
-        Ok(Self {
-            issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
-            keys: RwLock::new(Arc::new(url.fetch().await?)),
-            source: Some(KeySource { url, refreshed_at: Mutex::new(None) }),
-        })
+        let keys = url.fetch().await?;
+        Ok(Self::new(issuer, audience, keys, Some(KeySource { url, refreshed_at: Mutex::new(None) })))
+    }
+
+    fn new(issuer: &str, audience: &str, keys: KeySet, source: Option<KeySource>) -> Self {
+        Self { issuer: issuer.to_owned(), audience: audience.to_owned(), keys: RwLock::new(Arc::new(keys)), source }
     }
 
     /// Judges the value of a request's `Authorization` header: `Bearer <token>`, the scheme in any case, or the bare
-    /// token.
+    /// token. `now` is in whole seconds since 1970-01-01T00:00:00Z.
     ///
     /// # Errors
     /// [`Unauthorized`].
-    pub async fn authorize(&self, authorization: Option<&str>, now: UnixSeconds) -> Result<Claims, Unauthorized> {
+    pub async fn authorize(&self, authorization: Option<&str>, now: u64) -> Result<Claims, Unauthorized> {
         let token = bearer_token(authorization.ok_or(Unauthorized::Missing)?);
         let header = jsonwebtoken::decode_header(token).map_err(|_| Unauthorized::Malformed)?;
         if !matches!(header.alg, Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512) {
@@ -125,7 +114,7 @@ impl Authorizer {
         Ok(claims.into_iter().map(|(name, value)| (name, text(&value))).collect())
     }
 
-    fn check(&self, claims: &Map<String, Value>, now: UnixSeconds) -> Result<(), Unauthorized> {
+    fn check(&self, claims: &Map<String, Value>, now: u64) -> Result<(), Unauthorized> {
         let is = |name: &str, expected: &str| claims.get(name).and_then(Value::as_str) == Some(expected);
         if !is("iss", &self.issuer) {
             return Err(Unauthorized::Issuer);
@@ -138,7 +127,7 @@ impl Authorizer {
         if !audience_matches {
             return Err(Unauthorized::Audience);
         }
-        let now = Value::from(now.get()).as_f64().unwrap_or(f64::INFINITY);
+        let now = Value::from(now).as_f64().unwrap_or(f64::INFINITY);
         if !claims.get("exp").and_then(Value::as_f64).is_some_and(|exp| exp > now) {
             return Err(Unauthorized::Expired);
         }
@@ -146,7 +135,7 @@ impl Authorizer {
         if has_come("nbf") && has_come("iat") { Ok(()) } else { Err(Unauthorized::NotYetValid) }
     }
 
-    async fn key(&self, key_id: &str, now: UnixSeconds) -> Result<PublicKey, Unauthorized> {
+    async fn key(&self, key_id: &str, now: u64) -> Result<PublicKey, Unauthorized> {
         if let Some(key) = self.known_key(key_id) {
             return Ok(key);
         }
@@ -180,7 +169,7 @@ fn bearer_token(authorization: &str) -> &str {
     }
 }
 
-/// The crate checks the signature alone: it would judge times by its own clock.
+/// Makes jsonwebtoken check the signature alone: it would judge times by its own clock.
 fn signature_only(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();

@@ -23,9 +23,9 @@ struct Payload {
     is_base64_encoded: bool,
 }
 
-/// Why a payload is not a response.
+/// The reason for which a payload is not a response.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReplyError {
+pub(crate) enum ReplyError {
     #[error("the response is malformed: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the response has a malformed status")]
@@ -36,8 +36,8 @@ pub(super) enum ReplyError {
     Body,
 }
 
-/// The HTTP response that a payload describes.
-pub(super) fn parse(payload: &str) -> Result<Response, ReplyError> {
+/// Makes the HTTP response that a payload describes.
+pub(crate) fn parse(payload: &str) -> Result<Response, ReplyError> {
     let payload: Payload = serde_json::from_str(payload)?;
     let status = StatusCode::from_u16(payload.status_code).map_err(|_| ReplyError::Status)?;
     let text = payload.body.unwrap_or_default();

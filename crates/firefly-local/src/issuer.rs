@@ -1,4 +1,4 @@
-//! The developer issuer: who signs in on a machine without Cognito.
+//! The developer issuer, which signs the tokens of users on a machine without Cognito.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
@@ -18,11 +18,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::data_dir::OTHERS;
 
-/// `iss` of the issuer's tokens. It does not depend on any address, so that a token is good for every local cloud
+/// The claim `iss` of the issuer's tokens. It does not depend on an address, so that a token is good for every local cloud
 /// that shares the signing key.
 pub const ISSUER: &str = "https://firefly.local";
 
-/// `aud` of the issuer's tokens.
+/// The claim `aud` of the issuer's tokens.
 pub const AUDIENCE: &str = "firefly-local";
 
 /// The signing key's file in the data directory: PKCS#8 in PEM, for its owner alone.
@@ -31,15 +31,15 @@ const KEY_FILE: &str = "jwt-signing-key.pem";
 /// Length of the RSA key in bits, as Cognito's.
 const KEY_BITS: usize = 2048;
 
-/// Why there is no signing key.
+/// The reason for which there is no signing key.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
-    /// The file holds no RSA private key.
+    /// The file does not hold an RSA private key.
     #[error("{} is broken: {reason}; remove it to have a new key made", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Other users of the machine may read or replace the file.
@@ -55,7 +55,7 @@ pub enum SigningKeyError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A key could not be made or used.
@@ -70,7 +70,7 @@ impl SigningKeyError {
     }
 }
 
-/// Who a token is for.
+/// The user that a token is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// `sub`: the user's id.
