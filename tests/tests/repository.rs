@@ -37,7 +37,7 @@ fn lambdas() -> Vec<String> {
     let entries = fs::read_dir(root().join("lambdas")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names.len(), 9);
+    assert!(names.len() > 1, "{names:?}");
     names
 }
 

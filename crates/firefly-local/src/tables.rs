@@ -44,7 +44,12 @@ pub async fn create(client: &Client, template: &TableTemplate) -> Result<(), Tab
         .set_attribute_definitions(Some(attributes.map_err(invalid)?))
         .set_key_schema(Some(key_schema(&template.key_schema).map_err(invalid)?))
         .set_global_secondary_indexes(Some(indexes.map_err(invalid)?).filter(|indexes| !indexes.is_empty()));
-    create.send().await.map_err(|error| failed(describe(&error)))?;
+    match create.send().await {
+        Ok(_) => {}
+        // The SDK has repeated a call whose answer did not come in time.
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => {}
+        Err(error) => return Err(failed(describe(&error))),
+    }
     if let Some(attribute) = &template.ttl_attribute {
         let specification = TimeToLiveSpecification::builder().enabled(true).attribute_name(attribute).build();
         let update = client.update_time_to_live().table_name(table);

@@ -40,10 +40,11 @@ impl Rendered {
             texts.insert(workflows::file("deploy", name), workflows::deploy(name));
             texts.insert(workflows::file("delete", name), workflows::delete(name));
         }
-        texts.insert(observability::FILE.to_owned(), observability::text(tree, &files.required(rows::SOURCE)?)?);
+        let source = files.required(rows::SOURCE)?;
+        texts.insert(observability::FILE.to_owned(), observability::text(tree, &source)?);
         texts.insert(graph::FILE.to_owned(), graph::text(tree));
         texts.insert(list::FILE.to_owned(), list::text(tree.functions()));
-        for (file, parts) in parts(&files, tree)? {
+        for (file, parts) in parts(&files, tree, &source)? {
             let mut text = files.required(file)?;
             for (name, body) in parts {
                 text = region::replace(file, &text, name, &body)?;
@@ -92,7 +93,7 @@ impl Rendered {
 type Parts = Vec<(&'static str, Vec<(&'static str, String)>)>;
 
 /// The files that are rendered in part: the regions of each.
-fn parts(files: &Files, tree: &Tree) -> Result<Parts, Error> {
+fn parts(files: &Files, tree: &Tree, source: &str) -> Result<Parts, Error> {
     let (functions, ordered) = (tree.functions(), tree.deploy_order());
     let bare = region::replace(root::FILE, &files.required(root::FILE)?, "functions", "")?;
     Ok(vec![
@@ -100,6 +101,7 @@ fn parts(files: &Files, tree: &Tree) -> Result<Parts, Error> {
         ("samconfig.toml", vec![("functions", samconfig::environments(functions))]),
         (root::FILE, vec![("functions", root::resources(tree, &bare)?)]),
         ("stacks/api-gateway.yaml", vec![("methods", methods(tree))]),
+        ("stacks/bootstrap.yaml", vec![("alarms", observability::statements(tree, source))]),
         (
             ".github/workflows/deploy-all.yml",
             vec![("build", workflows::build(&ordered)), ("functions", workflows::matrix(&ordered))],

@@ -37,11 +37,15 @@ publish.workspace = true
 [lints]
 workspace = true
 
+[features]
+openapi = [\"dep:schemars\", \"firefly-http/openapi\"]
+
 [dependencies]
 firefly-core.workspace = true
 firefly-http.workspace = true
 firefly-runtime.workspace = true
-{stores}serde.workspace = true
+{stores}schemars = {{ workspace = true, optional = true }}
+serde.workspace = true
 
 [dev-dependencies]
 firefly-testkit.workspace = true
@@ -56,7 +60,7 @@ fn function(route: &Route, caller: Caller) -> String {
         Caller::User => "[200, 401]",
         Caller::SuperUser => "[200, 403]",
         Caller::Key => "[200, 400]",
-        Caller::Device => "[200, 400, 401, 403, 404, 429]",
+        Caller::Device => "[200, 400, 401, 403, 429]",
     };
     let grant = match caller {
         Caller::Device => {
@@ -123,6 +127,7 @@ pub type App = Http<Handler>;
 
 {handler}
 #[derive(Serialize)]
+#[cfg_attr(feature = \"openapi\", derive(schemars::JsonSchema))]
 struct Reply {{
     message: &'static str,
 }}
@@ -133,6 +138,13 @@ impl Route for Handler {{
 {new}
     async fn handle(&self, {now}: UnixSeconds, {request}: Request) -> Result<Answer, ApiError> {{
 {check}        Ok(Answer::json(Outcome::new(\"answered\"), StatusCode::OK, &Reply {{ message: \"OK\" }}))
+    }}
+}}
+
+#[cfg(feature = \"openapi\")]
+impl firefly_http::openapi::Described for Handler {{
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {{
+        operation.answers_json::<Reply>(200, \"The function is there.\");
     }}
 }}
 "

@@ -52,11 +52,12 @@ pub fn registration_body(data: &[u8]) {
 
 /// The functions on engines of their own.
 pub struct Events {
+    // Dropped before the runtime: that waits for the engines, which end with their cloud.
+    _cloud: TestCloud,
     runtime: Runtime,
     device: Identity,
     clock: AtomicU64,
     functions: Vec<Invoked>,
-    _cloud: TestCloud,
 }
 
 impl Events {
@@ -70,7 +71,7 @@ impl Events {
             (cloud, device)
         });
         let functions = firefly_functions::ALL.iter().map(|function| Invoked::new(&cloud, function.name)).collect();
-        Self { runtime, device, clock: AtomicU64::new(START), functions, _cloud: cloud }
+        Self { _cloud: cloud, runtime, device, clock: AtomicU64::new(START), functions }
     }
 
     /// Two bytes that choose function and what is genuine, then fields: header lines, path parameter, query lines, body.

@@ -16,8 +16,7 @@ pub(crate) const FILE: &str = "stacks/observability.yaml";
 pub(crate) fn text(tree: &Tree, source: &str) -> Result<String, Error> {
     let sets = Sets::new(tree.functions());
     let mut out = format!("# Rendered by firefly-render from {SOURCE} and lambdas/*/function.toml; do not edit.\n");
-    let alarms = blocks(source).into_iter().filter_map(Alarm::read).filter(|alarm| !alarm.fits(&sets));
-    let alarms: Vec<_> = alarms.collect();
+    let alarms = composites(source, &sets);
     for block in blocks(source) {
         match alarms.iter().find(|alarm| alarm.block == block) {
             Some(alarm) => out.push_str(&alarm.grouped(&sets)?),
@@ -25,6 +24,27 @@ pub(crate) fn text(tree: &Tree, source: &str) -> Result<String, Error> {
         }
     }
     Ok(out)
+}
+
+/// What CI's role is allowed for composite alarms, where there are any. Source: CloudWatch API Reference,
+/// PutCompositeAlarm.
+pub(crate) fn statements(tree: &Tree, source: &str) -> String {
+    if composites(source, &Sets::new(tree.functions())).is_empty() {
+        return String::new();
+    }
+    "              # A composite alarm is made only by a role that may make any.
+              - Sid: CompositeAlarms
+                Effect: Allow
+                Action: cloudwatch:PutCompositeAlarm
+                Resource: '*'
+"
+    .to_owned()
+}
+
+/// The alarms that become groups under a composite.
+fn composites<'a>(source: &'a str, sets: &Sets<'_>) -> Vec<Alarm<'a>> {
+    let alarms = blocks(source).into_iter().filter_map(Alarm::read);
+    alarms.filter(|alarm| !alarm.fits(sets)).collect()
 }
 
 /// The source cut before each logical id.

@@ -67,6 +67,7 @@ fn a_marker_that_is_missing_or_doubled_is_refused() {
         ("samconfig.toml", "functions"),
         ("template.yaml", "functions"),
         ("stacks/api-gateway.yaml", "methods"),
+        ("stacks/bootstrap.yaml", "alarms"),
         (".github/workflows/deploy-all.yml", "build"),
         (".github/workflows/deploy-all.yml", "functions"),
         (".github/workflows/delete-all.yml", "functions"),

@@ -31,6 +31,7 @@ fn a_function_is_added_to_everything_and_removed_again() {
             "crates/firefly-functions/Cargo.toml",
             "crates/firefly-functions/src/list.rs",
             "samconfig.toml",
+            "stacks/bootstrap.yaml",
             "stacks/observability.yaml",
             "template.yaml",
         ]
