@@ -78,7 +78,7 @@ async fn recorded_events_are_answered() {
     assert_eq!(json(&devices.clone())["devices"][0]["mcu"], sent["mcu"]);
 }
 
-/// Nothing is laid down, so that each event has the same answer however often it is sent.
+/// The engines are empty, so that each event has the same answer however often it is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_members_change_no_answer() {
     let cloud = TestCloud::start().await;
@@ -191,8 +191,8 @@ fn assert_malformed(result: Result<Response, InvokeError>, why: &'static str, ca
     assert_eq!(error, MalformedEvent(why), "{case}");
 }
 
-/// Every member of every recorded event, replaced by every type of value: an answer, or an error. Clients have no part in
-/// `requestContext.http.sourceIp`, without which a registration fails.
+/// Replaces every member of every recorded event by every type of value; each gives an answer, or an error. Clients
+/// have no part in `requestContext.http.sourceIp`, without which a registration fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_member_of_any_type_is_a_panic_or_a_failure() {
     let cloud = TestCloud::start().await;

@@ -46,7 +46,7 @@ async fn good_registrations_count_for_nothing() {
     let cloud = TestCloud::start().await;
     for _ in 0..125 {
         let device = cloud.registered_device().await;
-        // Said again with a key that is spent, as after a lost answer.
+        // The device registers again with a key that is spent, as after a lost answer.
         assert_eq!(cloud.register(&device, "WRONG0").await.status, 204);
     }
     assert_eq!(try_wrong_key(&cloud).await, 401);

@@ -59,7 +59,7 @@ async fn a_key_is_made_for_half_an_hour() {
     assert_eq!(cloud.items(KEYS, "key").await.into_keys().collect::<BTreeSet<_>>(), keys);
 }
 
-/// An access token has neither an audience nor an e-mail address; what is not known is stored empty.
+/// An access token has neither an audience nor an e-mail address; an unknown value is stored empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_makes_keys_too() {
     let cloud = TestCloud::start().await;
@@ -156,7 +156,7 @@ async fn a_list_has_the_caller_s_live_keys_oldest_first() {
     assert_eq!(list(&cloud, "anna").await, Vec::<Value>::new());
 }
 
-/// DynamoDB returns a megabyte at a time, whoever the items in it belong to.
+/// DynamoDB returns a megabyte at a time, with the items of all users in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_is_complete_beyond_one_page_of_the_table() {
     let cloud = TestCloud::start().await;

@@ -1,5 +1,5 @@
-//! What the earlier functions left in the tables and the bucket works on every route: their attribute names, no newer
-//! attributes, NULL for what was not sent, S3 keys and metadata as they wrote them.
+//! The items and objects of the earlier functions work on every route: their attribute names, no newer attributes, NULL
+//! for a member that was not sent, S3 keys and metadata as they wrote them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_device::{Identity, etag};
@@ -80,7 +80,7 @@ async fn a_device_of_old_is_registered() {
     assert!(cloud.key_item(key.as_str()).await.is_some());
 }
 
-/// A backup whose metadata is no ETag, or that has none, is returned and replaced like any other.
+/// A backup without an ETag in its metadata, or with a text that is not one, is returned and replaced like any other.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_metadata_of_old_loses_a_backup() {
     let cloud = TestCloud::start().await;

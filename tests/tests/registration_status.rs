@@ -1,4 +1,4 @@
-//! `GET /devices/{uuid}/registration`: what a device is told of itself.
+//! `GET /devices/{uuid}/registration` tells a device its own registration.
 
 use firefly_device::{Response, Standing};
 use firefly_testkit::answer::{assert_failure, json};
@@ -50,7 +50,7 @@ async fn what_an_old_row_lacks_is_null() {
     ]));
     for (row, product_hex, date) in [
         (bare, Value::Null, Value::Null),
-        // What is there is told as it is stored.
+        // Members that are stored are told as they are stored.
         (odd, json!("0xff010001"), json!("2024-11-05T07:08:09.123456")),
     ] {
         cloud.put_item(DEVICES, row).await;

@@ -1,4 +1,4 @@
-//! Every function of FireFly Cloud, each with its template: whatever needs all of them asks here.
+//! Lists every function of FireFly Cloud, each with its template. Code that needs all of them asks here.
 
 mod list;
 
@@ -20,7 +20,7 @@ pub struct Listed {
     pub name: &'static str,
     /// Its template.
     pub template: Source<'static>,
-    /// Who may call its route.
+    /// The callers of its route.
     pub caller: Caller,
     /// Every HTTP status that it may answer with, apart from 500 and 503.
     pub statuses: &'static [u16],
@@ -30,10 +30,10 @@ pub struct Listed {
     pub describe: fn(&mut Operation<'_>),
 }
 
-/// Who may call a route.
+/// A caller of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Anyone.
+    /// Anyone may call it.
     Anyone,
     /// A registered device, which signs its requests.
     Device,

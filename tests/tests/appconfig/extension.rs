@@ -85,7 +85,7 @@ async fn an_outage_of_the_extension_is_none_of_the_function() {
     }
     let asked = extension.asked.lock().unwrap().len();
     assert_eq!(asked, answers.len());
-    // Nobody listens.
+    // No process listens.
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port().to_string();
     let variables = [("APP_CONFIG_ENV", "production"), ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", nobody.as_str())];
     let instance = Instance::new(&cloud, HEALTH, variables, DEFAULT_INFO);

@@ -1,4 +1,4 @@
-//! What a delete answers and leaves behind.
+//! A delete answers 200 and leaves neither the backup nor its date.
 
 use firefly_device::{Identity, Response};
 use firefly_testkit::TestCloud;

@@ -1,4 +1,4 @@
-//! Which bodies are envelopes, and what is said of the others.
+//! Bodies that are an envelope are stored; all others are refused.
 
 use firefly_core::envelope::{Envelope, HEADER_LENGTH, MAX_LENGTH, MAX_PLAINTEXT_LENGTH};
 use firefly_testkit::TestCloud;
@@ -31,7 +31,7 @@ async fn well_formed_envelopes_are_stored_up_to_the_largest() {
     }
 }
 
-/// Whatever is refused leaves the stored backup and its date as they were.
+/// A refused body leaves the stored backup and its date as they were.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_envelope_is_refused_and_nothing_is_lost() {
     let cloud = TestCloud::start().await;
@@ -91,7 +91,7 @@ async fn what_is_no_envelope_is_refused_and_nothing_is_lost() {
     assert_eq!(cloud.restore(&device).await.body, stored);
 }
 
-/// The content type decides whether the event carries text or Base64, and nothing else.
+/// The content type decides only whether the event carries text or Base64.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_content_type_is_never_judged() {
     let cloud = TestCloud::start().await;

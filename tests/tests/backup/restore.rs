@@ -1,4 +1,4 @@
-//! What a restore answers.
+//! A restore returns the stored bytes whole, or 404.
 
 use firefly_device::{Restore, etag};
 use firefly_testkit::TestCloud;
@@ -32,7 +32,7 @@ async fn a_restore_returns_the_envelope_as_the_firmware_needs_it() {
     }
 }
 
-/// The earlier functions stored looser bytes, and older metadata: all of it is still the device's.
+/// The earlier functions stored looser bytes and older metadata; both are returned as they were stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_stored_is_returned_unparsed() {
     let cloud = TestCloud::start().await;
@@ -84,7 +84,7 @@ async fn no_backup_is_404_and_another_device_s_is_not_seen() {
     assert_eq!(cloud.restore(&other).await.body, envelope);
 }
 
-/// A restore reads: a query, a condition or a range changes nothing of it, and it leaves nothing behind.
+/// A restore only reads. A query, a condition or a range does not change its answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_is_always_the_whole_backup() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! What an upload answers and leaves behind.
+//! An upload stores the envelope, its ETag, and the date.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +30,7 @@ async fn an_upload_stores_the_envelope_and_sets_the_date() {
         let (bytes, metadata) = cloud.stored_backup(device.uuid()).await.unwrap();
         assert_eq!(bytes, envelope);
         assert!(metadata.is_empty(), "{metadata:?}");
-        // Nothing else of the device changes.
+        // The rest of the device's item is unchanged.
         before.insert("last_backup_date".to_owned(), text(date));
         assert_eq!(cloud.device_item(device.uuid()).await.as_ref(), Some(&before));
     }
@@ -106,13 +106,13 @@ async fn a_device_deleted_meanwhile_is_not_brought_back() {
         faults.release();
     };
     let (answer, ()) = tokio::join!(slow.upload(&device, &envelope), meanwhile);
-    // The envelope is stored and acknowledged, which is what the answer tells.
+    // The envelope is stored and acknowledged, as the answer says.
     assert_eq!(answer.status, 200);
     assert_eq!(cloud.stored_backup(device.uuid()).await.unwrap().0, envelope);
     assert_eq!(cloud.device_item(device.uuid()).await, None);
 }
 
-/// Dates are the server's, whatever the device's clock says within the window.
+/// Dates are the server's, for any time of the device's clock within the window.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_date_is_the_server_s() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! Whatever the rows are made of, the list passes them in payloads that Lambda takes.
+//! The list passes rows of any content in payloads that Lambda takes.
 
 use std::collections::BTreeMap;
 use std::iter;

@@ -129,7 +129,7 @@ async fn nothing_is_done_when_the_nonce_cannot_be_recorded() {
         let device = BackedUp::new(&engines).await;
         let requests = SIGNED.map(|route| (route, broken.cloud.sign(&device.identity)));
         for (route, signed) in &requests {
-            // Whatever the cause, it helps to try again.
+            // It helps to try again, for any of the causes.
             assert_outage(&broken.case, &device.send_signed(&broken.cloud, signed, *route).await, 503);
         }
         device.assert_untouched(&broken.case).await;
@@ -177,7 +177,7 @@ async fn nothing_is_done_while_a_read_stays_unprocessed() {
     device.assert_untouched("unprocessed").await;
 }
 
-/// BatchGetItem's answer when it has capacity for none of these keys.
+/// BatchGetItem's answer when it has no capacity for these keys.
 fn unprocessed(keys: &[String]) -> Fault {
     let keys: Vec<_> = keys.iter().map(|key| serde_json::json!({ "uuid": { "S": key } })).collect();
     let left = serde_json::json!({ "Keys": keys, "ConsistentRead": true });

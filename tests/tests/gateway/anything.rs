@@ -1,4 +1,4 @@
-//! No 500 for anything a client can send.
+//! No request that a client can send is answered 500.
 
 use firefly_testkit::wire::request_bytes;
 use firefly_testkit::{TestCloud, new_device};
@@ -6,7 +6,7 @@ use firefly_testkit::{TestCloud, new_device};
 use super::ROUTES;
 
 /// A request line and headers that carry a good token, good signature headers of an unknown device and a good key, so
-/// that what is odd reaches the functions.
+/// that the odd part reaches the functions.
 fn request(cloud: &TestCloud, (method, path): (&str, &str), query: &str, odd: &[(&str, &[u8])]) -> Vec<u8> {
     let device = new_device();
     let path = path.replace("2d411e72-c806-3038-573b-bb16a4a19bcf", &device.uuid().to_string());

@@ -1,4 +1,4 @@
-//! Request bodies: how large they may be, and on which routes they count.
+//! Request bodies: their largest sizes, and the routes on which they count.
 
 use firefly_testkit::TestCloud;
 use firefly_testkit::answer::{assert_failure, assert_message};
@@ -41,7 +41,7 @@ async fn a_body_that_makes_an_event_too_large_for_lambda_is_413() {
     assert_failure("a registration", &answer, 413, "body_too_large");
 }
 
-/// A body where none is expected changes nothing.
+/// A body on a route that does not expect one does not change the answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_ignored_where_none_counts() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! Which methods and paths there are.
+//! The methods and paths of the API; every other one is 404.
 
 use firefly_testkit::TestCloud;
 use firefly_testkit::answer::{assert_message, json};
@@ -76,7 +76,7 @@ async fn every_other_method_and_path_is_404() {
     assert_eq!(head.status, 404);
 }
 
-/// Which routes ask for a token: the others answer for themselves.
+/// Only the users' routes ask for a token; the others answer for themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_asked_for_on_the_users_routes_alone() {
     let cloud = TestCloud::start().await;

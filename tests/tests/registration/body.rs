@@ -1,4 +1,4 @@
-//! Which bodies register a device, and that each bad member is named.
+//! A good body registers a device; of a bad one the member at fault is named.
 
 use std::fmt::Write as _;
 
@@ -163,7 +163,7 @@ async fn what_is_not_one_json_object_in_utf_8_is_400() {
     assert_eq!(register(&cloud, key.as_str(), &good).await.status, 204);
 }
 
-/// Members nobody knows are skipped whatever they hold, and none of them is stored.
+/// Unknown members are skipped, with any value, and are not stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_members_are_kept_out_of_the_way() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! In which order a registration is judged, and that whatever is refused changes nothing.
+//! A registration is judged in a fixed order, and a refused one changes nothing.
 
 use firefly_core::registration::{MAX_BODY_LENGTH, RegistrationKey};
 use firefly_device::Identity;
@@ -9,7 +9,7 @@ use firefly_testkit::{START, TestCloud, new_device};
 
 use super::{Body, register};
 
-/// A key of each state, and what they are.
+/// A key of each state.
 struct Keys {
     live: String,
     expired: String,
@@ -36,7 +36,7 @@ impl Keys {
 /// Every device and every key.
 async fn everything(cloud: &TestCloud) -> impl PartialEq + std::fmt::Debug {
     let mut keys = cloud.items(KEYS, "key").await;
-    // Other items of that table are no keys.
+    // Other items of that table are not keys.
     keys.retain(|key, _| key.parse::<RegistrationKey>().is_ok());
     (cloud.items(DEVICES, "uuid").await, keys)
 }

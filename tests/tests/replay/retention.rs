@@ -38,8 +38,8 @@ async fn a_nonce_leaves_60_seconds_after_its_timestamp() {
     }
 }
 
-/// Only those leave whose time has come, whatever the order they came in; all in the write that is due when the oldest
-/// of the write before leaves.
+/// A nonce leaves once its retention is over, for any order of arrival. Those that are due leave together, in the write
+/// that is due when the oldest of the write before leaves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turnover_keeps_what_is_live() {
     let cloud = TestCloud::start().await;

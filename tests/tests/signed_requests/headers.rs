@@ -117,7 +117,7 @@ async fn a_missing_or_malformed_header_is_400_before_any_store_is_read() {
     }
 }
 
-/// Also without a store: which device a request is for is judged by the request alone.
+/// The answer comes from a cloud that has no store at all: the device in the path is judged by the request alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_device_than_the_path_s_is_403_before_any_store_is_read() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! What grants become: statements, variables, parameters, and needs of the deployment's table.
+//! Grants become statements, variables, parameters, and needs of the deployment's table.
 
 use firefly_templates::Document;
 

@@ -1,4 +1,4 @@
-//! How the command line is used.
+//! The command line: mistakes, help, and a root that is not there.
 
 use std::process::Command;
 
