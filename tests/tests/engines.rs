@@ -182,7 +182,7 @@ async fn a_caller_is_answered_by_every_loopback_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_or_another_host_is_refused_without_a_word() {
+async fn a_browser_or_another_host_is_403_without_a_body() {
     let engines = Engines::start().await;
     for request in REQUESTS {
         let host = engines.host(request);

@@ -91,7 +91,7 @@ async fn strange_members_change_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_event_lacks_is_judged_by_the_handler() {
+async fn an_absent_or_odd_member_gets_the_status_of_its_route() {
     let cloud = TestCloud::start().await;
     let [health, keys_post, keys_get, register, registration, post, get, delete, devices] = all(&cloud);
     let claims = "/requestContext/authorizer/jwt/claims";
@@ -160,7 +160,7 @@ async fn text_and_base64_carry_the_same_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_no_request_is_an_error() {
+async fn an_event_that_is_not_a_request_is_an_error() {
     let cloud = TestCloud::start().await;
     for function in &all(&cloud) {
         let event = function.event();

@@ -72,7 +72,7 @@ async fn an_access_token_makes_keys_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_no_good_token_is_401() {
+async fn a_bad_token_is_401() {
     let cloud = TestCloud::start().await;
     let good = json!({ "iss": ISSUER, "aud": AUDIENCE, "iat": START, "exp": START + 60, "sub": "anna" });
     let with = |name: &str, value: Value| {

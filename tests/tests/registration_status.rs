@@ -36,7 +36,7 @@ async fn a_registered_device_is_told_seven_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_old_row_lacks_is_null() {
+async fn a_member_that_an_old_row_lacks_is_null() {
     let cloud = TestCloud::start().await;
     let device = new_device();
     let key = device.public_key().to_base64();

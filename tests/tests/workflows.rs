@@ -515,7 +515,7 @@ fn tests_below(folder: &Path, found: &mut String) {
 }
 
 #[test]
-fn what_readme_says_of_failures_is_shown_by_tests_that_exist() {
+fn every_failure_in_readme_names_a_test_that_exists() {
     let mut tests = String::new();
     for folder in ["tests/tests", "crates/firefly-deploy/tests"] {
         tests_below(&root().join(folder), &mut tests);

@@ -331,7 +331,7 @@ fn external_engines_without_credentials_are_said_in_one_line() {
 }
 
 #[test]
-fn arguments_that_mean_nothing_are_a_matter_of_usage() {
+fn meaningless_arguments_are_a_usage_error() {
     let wrong: [&[&str]; 10] = [
         &["--no-such-option"],
         &["no-such-command"],

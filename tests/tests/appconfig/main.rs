@@ -226,7 +226,7 @@ async fn malformed_defaults_mean_warn() {
 }
 
 #[tokio::test]
-async fn an_outage_of_appconfig_is_none_of_the_function() {
+async fn an_outage_of_appconfig_does_not_fail_the_function() {
     let logs = Logs::capture();
     let dir = data_dir();
     configure(&dir, None, r#"{"logging":"WARN"}"#);
@@ -271,7 +271,7 @@ async fn a_failed_refresh_is_logged_with_its_cause() {
 }
 
 #[tokio::test]
-async fn an_appconfig_that_never_answers_holds_up_nothing() {
+async fn an_appconfig_that_never_answers_does_not_delay_requests() {
     let logs = Logs::capture();
     let cloud = TestCloud::start().await;
     let faults = Faults::default();

@@ -115,7 +115,7 @@ async fn the_stored_etag_decides() {
 
 /// A 304 does not spare the body its check, nor the request its nonce.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_condition_that_holds_excuses_nothing_else() {
+async fn a_304_still_checks_the_body_and_spends_the_nonce() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let tag = etag(b"plaintext").quoted();
@@ -137,7 +137,7 @@ async fn a_condition_that_holds_excuses_nothing_else() {
 
 /// The condition compares with the backup that is stored now, not with one that was stored once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_backup_is_not_unchanged() {
+async fn a_deleted_backup_is_never_304() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let tag = etag(b"plaintext").quoted();

@@ -39,7 +39,7 @@ async fn an_upload_stores_the_envelope_and_sets_the_date() {
 
 /// An `ETag` header is kept with the envelope and sent back, in lower case, exactly when it is 64 hex digits.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_etag_is_kept_and_returned_only_when_it_is_one() {
+async fn an_etag_is_kept_and_returned_only_if_well_formed() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let quoted = etag(b"plaintext").quoted();
@@ -79,7 +79,7 @@ async fn an_etag_is_kept_and_returned_only_when_it_is_one() {
 
 /// S3 is sent the SHA-256 of the envelope, which it checks against what it receives.
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_is_given_a_checksum_to_check() {
+async fn an_upload_sends_s3_its_checksum() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let (dynamodb, s3) = cloud.endpoints();
@@ -94,7 +94,7 @@ async fn s3_is_given_a_checksum_to_check() {
 
 /// The date is only for a device that is there: its item, deleted while the envelope is on its way, does not come back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_deleted_meanwhile_is_not_brought_back() {
+async fn a_device_revoked_during_an_upload_stays_deleted() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let (slow, faults) = Faults::over(&cloud).await;
@@ -114,7 +114,7 @@ async fn a_device_deleted_meanwhile_is_not_brought_back() {
 
 /// Dates are the server's, for any time of the device's clock within the window.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_date_is_the_server_s() {
+async fn the_date_of_a_backup_is_the_server_s() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let signed = cloud.sign(&device);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{get, page};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_members_of_super_users_see_it() {
+async fn a_caller_outside_super_users_is_403() {
     let cloud = TestCloud::start().await;
     for (groups, status) in [
         (vec!["super_users"], 200),

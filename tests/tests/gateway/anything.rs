@@ -136,7 +136,7 @@ async fn odd_headers_and_queries_change_no_answer() {
 
 /// Here only the class of the status counts: some are the HTTP server's own answers.
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_comes_is_answered_and_never_with_500() {
+async fn odd_requests_are_answered_and_never_with_500() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let long = "a".repeat(70_000);

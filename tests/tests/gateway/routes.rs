@@ -102,7 +102,7 @@ async fn a_token_is_asked_for_on_the_users_routes_alone() {
 
 /// CORS is the gateway's: a page of any origin may call the API, and the preflight reaches no function.
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_may_call_the_api() {
+async fn cors_headers_allow_pages_of_any_origin() {
     let cloud = TestCloud::start().await;
     let origin = ("Origin", "https://console.example.com");
     for (method, path) in ROUTES {

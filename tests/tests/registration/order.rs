@@ -90,7 +90,7 @@ async fn the_first_fault_in_the_order_is_answered_and_nothing_changes() {
 
 /// A registration whose answer was lost is repeated with a key that is spent by now, and must not cost another.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_that_is_registered_already_is_told_so_whatever_its_key() {
+async fn a_registered_device_is_204_with_any_key() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let keys = Keys::new(&cloud).await;
@@ -140,7 +140,7 @@ async fn a_key_registers_one_device() {
 
 /// The engine here reads consistently always; AWS's does so only when it is asked to.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_decides_is_read_consistently_and_written_in_one_transaction() {
+async fn a_registration_reads_consistently_and_writes_in_one_transaction() {
     let cloud = TestCloud::start().await;
     let (dynamodb, s3) = cloud.endpoints();
     let tap = Tap::in_front_of(dynamodb).await;

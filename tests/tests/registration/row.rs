@@ -51,7 +51,7 @@ async fn a_registration_writes_these_attributes_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_optional_may_be_absent_or_null() {
+async fn an_absent_or_null_optional_member_is_not_stored() {
     let cloud = TestCloud::start().await;
     for null in [false, true] {
         let device = new_device();

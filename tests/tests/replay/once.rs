@@ -41,7 +41,7 @@ async fn a_request_is_good_once_on_any_route_of_any_instance() {
 
 /// The nonce counts, not the whole request: the same one with another timestamp is another copy.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_nonce_is_good_once_whatever_its_timestamp() {
+async fn a_nonce_with_another_timestamp_is_replayed() {
     let cloud = TestCloud::start().await;
     let (device, other) = (cloud.registered_device().await, cloud.registered_device().await);
     let nonce = Nonce::new([1; 32]);
@@ -87,7 +87,7 @@ async fn a_request_that_fails_afterwards_is_spent() {
 
 /// A record holds only nonces that the device has signed: strangers can neither fill a record nor make one.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_before_spends_nothing() {
+async fn a_request_refused_before_admission_spends_no_nonce() {
     let cloud = TestCloud::start().await;
     let (device, stranger) = (cloud.registered_device().await, new_device());
     let impostor = new_device().with_uuid(device.uuid());

@@ -86,7 +86,7 @@ async fn a_request_is_admitted_in_one_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_least_512_live_nonces_fit_and_beyond_is_429_until_they_leave() {
+async fn a_record_holds_512_live_nonces_and_a_full_one_is_429() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let mut admitted = 0;

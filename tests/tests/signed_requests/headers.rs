@@ -171,7 +171,7 @@ async fn header_names_and_uuids_are_accepted_in_any_case() {
 
 /// A backup sent under an upper-case UUID is the device's one backup.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_has_the_uuid_in_lower_case() {
+async fn a_backup_is_stored_under_the_uuid_in_lower_case() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let envelope = device.seal(b"configuration", &[1; 12]).unwrap();

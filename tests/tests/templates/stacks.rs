@@ -195,7 +195,7 @@ fn bootstrap_needs_the_environment_and_gives_it_back() {
 }
 
 #[test]
-fn what_ci_may_do_is_limited_to_our_names() {
+fn ci_may_act_on_our_names_alone() {
     let document = Document::of_file("stacks/bootstrap.yaml");
     let mut beyond = BTreeSet::new();
     let mut judge = |statement: &Value| {
