@@ -47,10 +47,10 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
     ("firefly-bench", &["emulator-kit", "firefly-core", "firefly-device", "firefly-local", "firefly-testkit"]),
 ];
 
-/// A crate, and the crates that its tests may depend on besides.
+/// A crate, and the crates that its tests may depend on in addition.
 const TESTS_MAY_DEPEND_ON: [(&str, &[&str]); 4] = [
     ("func-*", &["firefly-testkit"]),
-    // Not the local cloud: their tests are not to build every function.
+    // The local cloud is not among them: their tests are not to build every function.
     ("firefly-stores", &["emulator-*"]),
     ("firefly-local", &["firefly-device"]),
     ("firefly-tests", &["*"]),

@@ -1,4 +1,4 @@
-//! Who may call each route, as its function says.
+//! Each route lets through the callers that its function names, and no others.
 
 use firefly_functions::{ALL, Caller};
 use firefly_testkit::TestCloud;

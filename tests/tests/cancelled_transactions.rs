@@ -1,4 +1,5 @@
-//! A registration whose transaction DynamoDB cancels: what is stored decides again, in the order of the first time.
+//! A registration whose transaction DynamoDB cancels is judged again by the stored items, in the order of the first
+//! time.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
 
@@ -30,7 +31,7 @@ impl Scene {
         self.cloud.register(&self.device, self.key.as_str()).await
     }
 
-    /// Registers the device; `meanwhile` happens when all has been read, and then `fault` befalls the transaction.
+    /// Registers the device; `meanwhile` happens when all has been read, and then the transaction meets `fault`.
     async fn register_while(&self, fault: Fault, meanwhile: impl Future<Output = ()>) -> Response {
         self.faults.next(Call::WriteAndSpend, [Fault::Hold(Box::new(fault))]);
         let change = async {
@@ -41,8 +42,7 @@ impl Scene {
         tokio::join!(self.register(), change).0
     }
 
-    /// Asserts that the device is registered, with its own public key, and nothing else has happened to the key than
-    /// `spent`.
+    /// Asserts that the device is registered with its own public key, and that `spent` says whether the key is spent.
     async fn assert_registered(&self, case: &str, spent: bool) {
         let item = self.engines.device_item(self.device.uuid()).await.expect(case);
         assert_eq!(item["public_key"].as_s().unwrap(), &self.device.public_key().to_base64(), "{case}");
@@ -55,7 +55,7 @@ impl Scene {
     }
 }
 
-// The reasons of the transaction's two items, the device and the key. With none of them the engine itself decides.
+// The reasons of the transaction's two items, the device and the key. Without reasons the engine itself decides.
 const NEITHER: [&str; 2] = ["None", "None"];
 const DEVICE: [&str; 2] = ["ConditionalCheckFailed", "None"];
 const KEY: [&str; 2] = ["None", "ConditionalCheckFailed"];

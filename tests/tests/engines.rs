@@ -1,4 +1,4 @@
-//! Nothing but a caller with this run's credentials may speak to the engines, and a browser never.
+//! Only a caller with this run's credentials may speak to the engines, and a browser never may.
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ struct Request {
     body: &'static str,
     /// The status of the answer to a caller.
     status: u16,
-    /// The status and a part of the answer to who has no credentials.
+    /// The status and a part of the answer to a caller without credentials.
     stranger: (u16, &'static str),
 }
 
@@ -65,7 +65,7 @@ struct Engines {
     environment: BTreeMap<String, String>,
 }
 
-/// A request on its way: what is changed after it was signed is changed here.
+/// A request on its way: a change after its signature is made here.
 struct Outgoing {
     line: String,
     headers: Vec<(String, String)>,
@@ -152,7 +152,7 @@ impl Engines {
         self.endpoint(request.engine).trim_start_matches("http://").to_owned()
     }
 
-    /// Whether nothing that [`REQUESTS`] would write is there.
+    /// Whether all that [`REQUESTS`] would write is absent.
     async fn are_untouched(&self) -> bool {
         let swapped = self.cloud.item(DEVICES, "uuid", "swapped").await;
         let s3 = self.cloud.s3();
@@ -161,7 +161,7 @@ impl Engines {
     }
 }
 
-/// Asserts that an answer says nothing: 403, no body, and none of the headers with which a page could read it.
+/// Asserts that an answer says nothing: 403, no body, and no header with which a page could read it.
 fn assert_silent(answer: &RawAnswer, case: &str) {
     assert_eq!((answer.status(), answer.body.as_slice()), (403, &b""[..]), "{case}");
     let headers: Vec<_> = answer.head.lines().skip(1).filter_map(|line| line.split_once(": ")).collect();
@@ -182,11 +182,11 @@ async fn a_caller_is_answered_by_every_loopback_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_or_another_host_is_refused_without_a_word() {
+async fn a_browser_or_another_host_is_403_without_a_body() {
     let engines = Engines::start().await;
     for request in REQUESTS {
         let host = engines.host(request);
-        // What a page in a browser adds to a request, even one that somebody had signed for it.
+        // The headers that a page in a browser adds to a request, even to one that somebody had signed for it.
         for (name, value) in [
             ("Origin", "http://127.0.0.1:8000"),
             ("Origin", "null"),
@@ -198,7 +198,7 @@ async fn a_browser_or_another_host_is_refused_without_a_word() {
             outgoing.set(name, value);
             assert_silent(&outgoing.send().await, &format!("{} {name}: {value}", request.engine));
         }
-        // Host names that are made to resolve to the loopback interface, and what only looks like one of its names.
+        // Host names that are made to resolve to the loopback interface, and texts that look like one of its names.
         for host in [
             "attacker.example",
             "attacker.example:80",

@@ -78,7 +78,7 @@ async fn recorded_events_are_answered() {
     assert_eq!(json(&devices.clone())["devices"][0]["mcu"], sent["mcu"]);
 }
 
-/// Nothing is laid down, so that each event has the same answer however often it is sent.
+/// The engines are empty, so that each event has the same answer however often it is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_members_change_no_answer() {
     let cloud = TestCloud::start().await;
@@ -91,7 +91,7 @@ async fn strange_members_change_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_event_lacks_is_judged_by_the_handler() {
+async fn an_absent_or_odd_member_gets_the_status_of_its_route() {
     let cloud = TestCloud::start().await;
     let [health, keys_post, keys_get, register, registration, post, get, delete, devices] = all(&cloud);
     let claims = "/requestContext/authorizer/jwt/claims";
@@ -160,7 +160,7 @@ async fn text_and_base64_carry_the_same_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_no_request_is_an_error() {
+async fn an_event_that_is_not_a_request_is_an_error() {
     let cloud = TestCloud::start().await;
     for function in &all(&cloud) {
         let event = function.event();
@@ -191,8 +191,8 @@ fn assert_malformed(result: Result<Response, InvokeError>, why: &'static str, ca
     assert_eq!(error, MalformedEvent(why), "{case}");
 }
 
-/// Every member of every recorded event, replaced by every type of value: an answer, or an error. Clients have no part in
-/// `requestContext.http.sourceIp`, without which a registration fails.
+/// Replaces every member of every recorded event by every type of value; each gives an answer, or an error. Clients
+/// have no part in `requestContext.http.sourceIp`, without which a registration fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_member_of_any_type_is_a_panic_or_a_failure() {
     let cloud = TestCloud::start().await;

@@ -15,7 +15,7 @@ async fn an_expired_key_leaves_the_table_and_a_live_one_stays() {
         let put = put.item("key", AttributeValue::S(key.to_owned())).item("ttl", AttributeValue::N(ttl.to_string()));
         put.send().await.unwrap();
     }
-    // DynamoDB says nothing when it deletes: the table has to be asked again.
+    // DynamoDB does not tell when it deletes: the table has to be asked again.
     let started = Instant::now();
     while cloud.key_item("EXPIRD").await.is_some() {
         assert!(started.elapsed() < Duration::from_secs(60), "the expired key is still there");

@@ -1,4 +1,4 @@
-//! S3 failing, call by call and route by route: what is answered, what is left behind, what a retry finds.
+//! S3 failing, call by call and route by route: the answer, the stored object after it, and the retry.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 

@@ -36,23 +36,23 @@ fn smoke(seeds: Vec<Vec<u8>>, cases: u32, target: impl Fn(&[u8])) {
 }
 
 #[test]
-fn envelopes() {
+fn any_envelope_is_parsed_without_panic() {
     smoke(seeds().envelope, 5_000, targets::envelope);
 }
 
 #[test]
-fn signed_headers() {
+fn any_signed_headers_are_judged_without_panic() {
     let key = *new_device().public_key();
     smoke(seeds().signed_headers, 2_000, |data| targets::signed_headers(data, &key));
 }
 
 #[test]
-fn registration_bodies() {
+fn any_registration_body_is_judged_without_panic() {
     smoke(seeds().registration_body, 3_000, targets::registration_body);
 }
 
 #[test]
-fn events() {
+fn any_event_is_answered_within_the_contract() {
     let events = Events::new();
     smoke(seeds().events, 400, |data| events.answer(data));
 }

@@ -19,7 +19,7 @@ async fn set_wrong_keys(cloud: &TestCloud, whose: &str, count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_may_fumble_but_not_guess() {
+async fn the_121st_wrong_key_of_an_address_is_429() {
     let cloud = TestCloud::start().await;
     let honest = cloud.mint().await;
     let mut statuses = Vec::new();
@@ -42,18 +42,18 @@ async fn one_address_may_fumble_but_not_guess() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn good_registrations_count_for_nothing() {
+async fn good_registrations_are_not_counted_as_wrong_keys() {
     let cloud = TestCloud::start().await;
     for _ in 0..125 {
         let device = cloud.registered_device().await;
-        // Said again with a key that is spent, as after a lost answer.
+        // The device registers again with a key that is spent, as after a lost answer.
         assert_eq!(cloud.register(&device, "WRONG0").await.status, 204);
     }
     assert_eq!(try_wrong_key(&cloud).await, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_addresses_do_not_add_up() {
+async fn the_sixth_wrong_key_is_429_once_all_addresses_have_many() {
     let cloud = TestCloud::start().await;
     for shard in 0..4 {
         set_wrong_keys(&cloud, &format!("all-{shard}"), 1_300).await;
@@ -78,7 +78,7 @@ async fn an_installer_who_has_not_guessed_is_not_locked_out_by_strangers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_are_no_registration_keys() {
+async fn counts_of_wrong_keys_are_not_listed_as_keys() {
     let cloud = TestCloud::start().await;
     try_wrong_key(&cloud).await;
     let counted = cloud.item("firefly-registration-keys", "key", &format!("wrong-keys#{WINDOW}#127.0.0.1")).await;

@@ -22,7 +22,7 @@ struct Crate {
     modules: BTreeMap<Module, usize>,
     /// The names that a module imports, with their paths.
     imports: BTreeMap<(Module, String), Vec<String>>,
-    /// Who imports whom, with one path as an example.
+    /// The importing and the imported file, with one path as an example.
     edges: BTreeMap<(usize, usize), String>,
 }
 
@@ -199,7 +199,7 @@ fn is_visibility(token: &TokenTree) -> bool {
     }
 }
 
-/// How often the code has this identifier.
+/// The number of times that the code has this identifier.
 fn occurrences(code: &TokenStream, name: &str) -> usize {
     let count = |token| match token {
         TokenTree::Group(group) => occurrences(&group.stream(), name),

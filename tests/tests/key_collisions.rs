@@ -61,7 +61,7 @@ async fn another_key_is_drawn_in_place_of_a_live_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_every_key_drawn_is_live_none_is_given_out() {
+async fn a_hundred_live_keys_drawn_in_a_row_are_503() {
     let cloud = TestCloud::start().await;
     let ttl = cloud.now().get() + 1_800;
     let live: Vec<_> = drawn(100).iter().map(|key| of_ben(key, ttl)).collect();

@@ -59,7 +59,7 @@ async fn a_key_is_made_for_half_an_hour() {
     assert_eq!(cloud.items(KEYS, "key").await.into_keys().collect::<BTreeSet<_>>(), keys);
 }
 
-/// An access token has neither an audience nor an e-mail address; what is not known is stored empty.
+/// An access token has neither an audience nor an e-mail address; an unknown value is stored empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_makes_keys_too() {
     let cloud = TestCloud::start().await;
@@ -72,7 +72,7 @@ async fn an_access_token_makes_keys_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_no_good_token_is_401() {
+async fn a_bad_token_is_401() {
     let cloud = TestCloud::start().await;
     let good = json!({ "iss": ISSUER, "aud": AUDIENCE, "iat": START, "exp": START + 60, "sub": "anna" });
     let with = |name: &str, value: Value| {
@@ -156,7 +156,7 @@ async fn a_list_has_the_caller_s_live_keys_oldest_first() {
     assert_eq!(list(&cloud, "anna").await, Vec::<Value>::new());
 }
 
-/// DynamoDB returns a megabyte at a time, whoever the items in it belong to.
+/// DynamoDB returns a megabyte at a time, with the items of all users in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_is_complete_beyond_one_page_of_the_table() {
     let cloud = TestCloud::start().await;

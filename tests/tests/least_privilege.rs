@@ -12,7 +12,7 @@ use firefly_testkit::{TestCloud, new_device};
 
 const AWS: &str = "us-east-1:000000000000";
 
-/// What every role allows although no call of the function takes it.
+/// The grants that every role has although no call of the function takes them.
 fn base(function: &str) -> [Grant; 4] {
     // Lambda itself writes the log, with the function's role, into the group that its stack has made.
     let log = format!("arn:aws:logs:{AWS}:log-group:/aws/lambda/firefly-{function}:*");
@@ -28,7 +28,7 @@ fn base(function: &str) -> [Grant; 4] {
     .map(|(action, resource)| Grant { action: action.to_owned(), resource: resource.clone() })
 }
 
-/// Where a function's role and what the function used of it differ.
+/// The differences between a function's role and the actions that the function used.
 fn differences(template: &FunctionTemplate, used: &BTreeSet<Used>) -> Vec<String> {
     let name = &template.name;
     let used = used.iter().filter(|used| used.function == *name);

@@ -1,5 +1,5 @@
-//! What the earlier functions left in the tables and the bucket works on every route: their attribute names, no newer
-//! attributes, NULL for what was not sent, S3 keys and metadata as they wrote them.
+//! The items and objects of the earlier functions work on every route: their attribute names, no newer attributes, NULL
+//! for a member that was not sent, S3 keys and metadata as they wrote them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_device::{Identity, etag};
@@ -19,7 +19,7 @@ async fn legacy(cloud: &TestCloud, backup: &[u8], tag: Option<&str>) -> (Identit
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_of_old_goes_on_without_registering_anew() {
+async fn a_device_of_old_is_served_without_a_new_registration() {
     let cloud = TestCloud::start().await;
     let old = b"FFCE\x00 as it was once sealed, which no envelope is now";
     let tag = etag(b"old configuration").quoted();
@@ -80,9 +80,9 @@ async fn a_device_of_old_is_registered() {
     assert!(cloud.key_item(key.as_str()).await.is_some());
 }
 
-/// A backup whose metadata is no ETag, or that has none, is returned and replaced like any other.
+/// A backup without an ETag in its metadata, or with a text that is not one, is returned and replaced like any other.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_metadata_of_old_loses_a_backup() {
+async fn a_backup_of_old_with_odd_metadata_is_restored_and_replaced() {
     let cloud = TestCloud::start().await;
     let tag = etag(b"configuration").quoted();
     for metadata in [None, Some(""), Some("\"\""), Some("None"), Some("d41d8cd98f00b204e9800998ecf8427e")] {
@@ -153,7 +153,7 @@ async fn a_key_of_old_registers_a_device_and_is_listed() {
 
 /// Python's numbers are decimals: a whole one may come with a point or an exponent.
 #[tokio::test(flavor = "multi_thread")]
-async fn times_are_read_as_decimals() {
+async fn decimal_times_of_a_key_of_old_are_read() {
     let cloud = TestCloud::start().await;
     for (key, ttl, generated_at) in
         [("DECIM1", "2000000600.0", "1.9999988E+9"), ("DECIM2", "2.0000006E9", "1999998800")]

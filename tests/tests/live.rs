@@ -17,7 +17,7 @@ use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, re
 use firefly_testkit::answer::json;
 use firefly_testkit::new_device;
 
-/// How often the list is read until it shows a new device: reads of it are eventually consistent.
+/// The number of times that the list is read until it shows a new device: reads of it are eventually consistent.
 const LIST_ATTEMPTS: u32 = 30;
 
 #[derive(Clone)]

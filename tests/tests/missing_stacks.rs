@@ -16,7 +16,7 @@ async fn without(cloud: &TestCloud, table: &TableTemplate) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_devices_table_a_backup_is_a_failure_of_ours() {
+async fn a_backup_without_the_devices_table_is_500() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let envelope = device.seal(b"{}", &[7; 12]).unwrap();
@@ -28,7 +28,7 @@ async fn without_the_devices_table_a_backup_is_a_failure_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_keys_table_minting_is_a_failure_of_ours() {
+async fn minting_without_the_keys_table_is_500() {
     let cloud = TestCloud::start().await;
     let table = TableTemplate::parse(REGISTRATION_KEYS_TABLE).unwrap();
     without(&cloud, &table).await;
@@ -39,7 +39,7 @@ async fn without_the_keys_table_minting_is_a_failure_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_bucket_a_backup_is_a_failure_of_ours() {
+async fn a_backup_without_the_bucket_is_500() {
     let engines = TestCloud::start().await;
     let device = engines.registered_device().await;
     let envelope = device.seal(b"{}", &[7; 12]).unwrap();

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 const DEVICES: usize = 4;
 
-/// What one device does next.
+/// The next step of one device.
 #[derive(Clone, Debug)]
 enum Step {
     /// Registers with one of the keys minted so far, or with one nobody minted.
@@ -33,7 +33,7 @@ enum Step {
     Foreign,
 }
 
-/// What happens before a round.
+/// A round: the events before it, and the steps in it.
 #[derive(Clone, Debug)]
 struct Round {
     minted: u8,
@@ -43,7 +43,7 @@ struct Round {
     steps: [Vec<Step>; DEVICES],
 }
 
-/// What the model knows of a device.
+/// A device as the model knows it.
 struct Device {
     identity: Identity,
     registered: bool,
@@ -133,7 +133,7 @@ async fn register(cloud: &TestCloud, device: &mut Device, index: Option<prop::sa
     }
 }
 
-/// A request that was answered is never answered again, and what it did is not done again.
+/// A request that was answered is never admitted again, and its work is not done again.
 async fn replay(cloud: &TestCloud, device: &Device) {
     let Some(signed) = &device.last else { return };
     let other = device.identity.seal(b"replayed", &[9; 12]).unwrap();
@@ -211,7 +211,7 @@ fn any_interleaving_agrees_with_the_model() {
     });
     let config = Config { cases: 40, failure_persistence: None, max_shrink_iters: 60, ..Config::default() };
     let result = TestRunner::new(config).run(&prop::collection::vec(round(), 1..6), |rounds| {
-        // An hour later nothing of the case before counts: no key is live, no wrong key remembered.
+        // An hour later the case before does not count: no key is live, no wrong key remembered.
         clouds[0].advance(7_200);
         runtime.block_on(live_a_case(&clouds, rounds));
         Ok(())

@@ -152,7 +152,7 @@ async fn of_50_copies_of_one_request_exactly_one_is_admitted() {
     }
 }
 
-/// Only copies exclude each other: of different requests at once none is refused, and none is forgotten.
+/// Only copies exclude each other: different requests at once are all admitted and all remembered.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_50_different_requests_at_once_are_admitted() {
     let pair = Pair::start().await;

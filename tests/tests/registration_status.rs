@@ -1,4 +1,4 @@
-//! `GET /devices/{uuid}/registration`: what a device is told of itself.
+//! `GET /devices/{uuid}/registration` tells a device its own registration.
 
 use firefly_device::{Response, Standing};
 use firefly_testkit::answer::{assert_failure, json};
@@ -36,7 +36,7 @@ async fn a_registered_device_is_told_seven_members() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_old_row_lacks_is_null() {
+async fn a_member_that_an_old_row_lacks_is_null() {
     let cloud = TestCloud::start().await;
     let device = new_device();
     let key = device.public_key().to_base64();
@@ -50,7 +50,7 @@ async fn what_an_old_row_lacks_is_null() {
     ]));
     for (row, product_hex, date) in [
         (bare, Value::Null, Value::Null),
-        // What is there is told as it is stored.
+        // Members that are stored are told as they are stored.
         (odd, json!("0xff010001"), json!("2024-11-05T07:08:09.123456")),
     ] {
         cloud.put_item(DEVICES, row).await;

@@ -1,4 +1,4 @@
-//! Rules of the repository that the compiler does not hold.
+//! Rules of the repository that the compiler does not check.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::BTreeSet;

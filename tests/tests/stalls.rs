@@ -17,7 +17,7 @@ const GENEROUS: Duration = Duration::from_secs(50);
 const NEVER: Duration = Duration::from_secs(3_600);
 const SHORT: Duration = Duration::from_millis(300);
 
-/// So many connections to the gateway that have sent this and nothing more.
+/// Opens so many connections to the gateway that send this and nothing more.
 async fn stalled(cloud: &TestCloud, count: usize, sent: &str) -> Vec<TcpStream> {
     let address = cloud.url().trim_start_matches("http://");
     let connect = async |_| {
@@ -28,7 +28,7 @@ async fn stalled(cloud: &TestCloud, count: usize, sent: &str) -> Vec<TcpStream> 
     join_all((0..count).map(connect)).await
 }
 
-/// Waits until the gateway has closed each of them, and returns what it said.
+/// Waits until the gateway has closed each of them, and returns the bytes that it sent.
 async fn said_at_the_end(streams: Vec<TcpStream>) -> Vec<String> {
     join_all(streams.into_iter().map(async |mut stream: TcpStream| {
         let mut said = Vec::new();

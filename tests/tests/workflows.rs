@@ -69,7 +69,7 @@ fn deploys(stack: &Stack) -> &'static str {
     if holds_data(stack) { "reusable-deploy-data" } else { "reusable-deploy-sam" }
 }
 
-/// A workflow of one stack: what is built for it, and one call.
+/// A workflow of one stack: the packages that are built for it, and one call.
 fn workflow_of(
     stack: &Stack,
     verb: &str,
@@ -170,7 +170,7 @@ fn assert_order(workflow: &str, before: impl Fn(&'static Stack) -> BTreeSet<&'st
         assert_eq!(jobs[job]["with"]["environment"].as_str(), Some("${{ inputs.environment }}"), "{workflow}: {job}");
         assert!(jobs[job].get("if").is_none(), "{workflow}: {job}");
     }
-    // The functions alone share a job, which runs three of them at once, and none ends the others.
+    // The functions alone share a job. It runs three of them at once, and a failure does not end the others.
     let functions = STACKS.iter().filter(|stack| stack.is_function()).map(|stack| stack.name).collect::<BTreeSet<_>>();
     let shared: Vec<_> = stacks.iter().filter(|(_, stacks)| stacks.len() > 1).collect();
     assert_eq!(shared, [(&"functions", &functions)], "{workflow}");
@@ -452,7 +452,7 @@ fn the_gates_run_on_debian_with_the_pinned_toolchain() {
     let gates = &document["jobs"]["gates"];
     assert_eq!(gates["container"]["image"].as_str(), Some(format!("rust:{channel}-bookworm").as_str()));
     assert_eq!(steps(gates).last().unwrap()["run"].as_str(), Some(".ci/run"));
-    // Nothing that a gate needs is installed by the workflow alone.
+    // The workflow alone installs nothing that a gate needs.
     assert!(!text("ci").contains("apt-get"));
     let run = fs::read_to_string(root().join(".ci/run")).unwrap();
     let first = run.lines().find(|line| line.starts_with("step '"));
@@ -515,7 +515,7 @@ fn tests_below(folder: &Path, found: &mut String) {
 }
 
 #[test]
-fn what_readme_says_of_failures_is_shown_by_tests_that_exist() {
+fn every_failure_in_readme_names_a_test_that_exists() {
     let mut tests = String::new();
     for folder in ["tests/tests", "crates/firefly-deploy/tests"] {
         tests_below(&root().join(folder), &mut tests);

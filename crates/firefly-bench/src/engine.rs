@@ -1,5 +1,5 @@
-//! DynamoDB and S3 as the functions see them, with answers that are ready: what is measured is the functions' own work,
-//! not an engine's, which would run on the same CPUs.
+//! DynamoDB and S3 as the functions see them, with answers that are ready. The bench so measures the functions' own
+//! work, not an engine's, which would run on the same CPUs.
 //!
 //! The answers have the form and the size of real ones: a device as it registers itself, a replay record with room, a
 //! live key, the stored envelope with its checksum.
@@ -20,7 +20,7 @@ use crate::error::BenchError;
 use crate::server::{Server, reply};
 use crate::tls::Tls;
 
-/// How many devices a scan finds: a page of 1 MB.
+/// The number of devices that a scan finds: a page of 1 MB.
 const DEVICES: usize = 500;
 
 /// Both engines, for one device.
@@ -36,7 +36,8 @@ pub(crate) struct Engine {
 pub(crate) struct Calls {
     /// All of them.
     pub(crate) count: usize,
-    /// How often one began while none was under way: the round trips that a request waits for one after the other.
+    /// The number of calls that began while no other was under way. These are the round trips that a request waits
+    /// for one after the other.
     pub(crate) round_trips: usize,
     under_way: usize,
 }
@@ -86,12 +87,12 @@ impl Engine {
         endpoints.into_iter().chain(trusted).collect()
     }
 
-    /// How many connections have been opened to both.
+    /// The number of connections that have been opened to both.
     pub(crate) fn connections(&self) -> usize {
         self.dynamodb.connections() + self.s3.connections()
     }
 
-    /// How long every answer is held back from now on.
+    /// Sets how long every answer is held back from now on.
     pub(crate) fn set_delay(&self, delay: Duration) {
         *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
@@ -102,11 +103,11 @@ impl Engine {
     }
 }
 
-/// Answers a call of one service, or does not know it.
+/// Answers a call of one service; `None` where it does not know the call.
 type Call = fn(&Shared, &Request<Bytes>) -> Option<Response<Full<Bytes>>>;
 
 async fn answer(shared: Arc<Shared>, request: Request<Bytes>, call: Call) -> Response<Full<Bytes>> {
-    // What is no call, such as a GET of the endpoint's root, is answered as an endpoint answers strangers.
+    // A request that is not a call, such as a GET of the endpoint's root, is answered as an endpoint answers strangers.
     let Some(response) = call(&shared, &request) else { return reply(403, &[], "Forbidden") };
     let delay = *shared.delay.lock().unwrap_or_else(PoisonError::into_inner);
     {

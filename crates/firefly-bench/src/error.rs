@@ -1,15 +1,15 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why nothing could be measured.
+/// An error that keeps the bench from measuring.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     /// Something that has to be there, such as a socket or a process, cannot be had.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         what: String,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Cargo has not built the binaries.
@@ -24,7 +24,7 @@ pub(crate) enum BenchError {
     /// `--only` is part of no scenario's name or function.
     #[error("no scenario's name or function contains {only:?}")]
     NoScenario {
-        /// What was asked for.
+        /// The value of `--only`.
         only: String,
     },
     /// The engines have no certificate.
@@ -41,12 +41,12 @@ pub(crate) enum BenchError {
     Function {
         /// The binary's name.
         function: String,
-        /// What is wrong.
+        /// The fault, in words.
         problem: String,
     },
 }
 
-/// Adds what was tried to an error of the operating system.
+/// Adds the action that failed to an error of the operating system.
 pub(crate) fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> BenchError {
     |source| BenchError::Io { what: what.into(), source }
 }

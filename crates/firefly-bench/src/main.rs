@@ -130,7 +130,7 @@ async fn measure_round(stages: &[Stage], options: &Options, bootstraps: &[Bootst
     let mut rows = Vec::new();
     let Some(floor) = stages.first() else { return Ok(rows) };
     for stage in stages {
-        // The floor is measured anew before each: a machine is not equally fast all the time.
+        // The floor is measured again before each scenario: a machine is not equally fast all the time.
         let (floor, figures) = (figures(floor).await?, figures(stage).await?);
         rows.push(Row::new(&stage.scenario, bootstrap(bootstraps, &stage.scenario)?, floor, figures));
     }

@@ -1,4 +1,4 @@
-//! The measuring.
+//! Starts the binaries, invokes them, and measures both.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::scenario::Stage;
 
 /// Invocations of a warm process that are not counted: caches, allocator and connections settle.
 const SETTLING: usize = 30;
-/// How long AWS takes while round trips are counted: long enough that calls made at once are under way at once.
+/// The time that AWS takes while round trips are counted. It is so long that calls made at once are under way at once.
 const COUNTING_DELAY: Duration = Duration::from_millis(40);
 
 /// A distribution of durations, in microseconds.
@@ -25,7 +25,7 @@ pub(crate) struct Distribution {
 }
 
 impl Distribution {
-    /// By nearest rank.
+    /// Sorts the durations; its percentiles are by nearest rank.
     pub(crate) fn of(mut durations: Vec<Duration>) -> Self {
         durations.sort();
         let rank = |percent: usize| {
@@ -35,13 +35,13 @@ impl Distribution {
         Self { p50_us: rank(50), p90_us: rank(90), p99_us: rank(99) }
     }
 
-    /// The one with the smaller median.
+    /// Returns the one with the smaller median.
     pub(crate) fn or_smaller(self, other: Self) -> Self {
         if other.p50_us < self.p50_us { other } else { self }
     }
 }
 
-/// What starts and their first invocations took.
+/// The times of a binary's starts and of their first invocations.
 #[derive(Default)]
 pub(crate) struct Starts {
     /// From the process's start to its first call of `/next`.
@@ -56,7 +56,7 @@ pub(crate) struct Starts {
     pub(crate) first_connections: usize,
 }
 
-/// What a warm process did.
+/// The times, the memory and the AWS calls of a warm process.
 pub(crate) struct Warm {
     pub(crate) duration: Distribution,
     pub(crate) cpu: Distribution,

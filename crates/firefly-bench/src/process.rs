@@ -10,10 +10,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::error::{BenchError, io_error};
 
-/// How long the threads of a process may take to fall asleep.
+/// The longest time that the threads of a process may take to fall asleep.
 const IDLE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Has this process and those it will start run on one CPU only, as a function of less than 1,769 MB does. What wakes
+/// Has this process and those it will start run on one CPU only, as a function of less than 1,769 MB does. To wake
 /// another CPU up takes as long as a call, and differs from machine to machine.
 pub(crate) fn use_one_cpu() -> Result<(), BenchError> {
     let affinity = |source: rustix::io::Errno| io_error("cannot choose a CPU")(source.into());

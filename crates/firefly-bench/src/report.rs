@@ -1,4 +1,4 @@
-//! What was measured, as a table and as JSON, and what the budgets say to it.
+//! The report: the measured figures as a table and as JSON, and the verdicts of the budgets.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -19,7 +19,7 @@ const MEMORY_MB: f64 = 20.0;
 /// The package, in MB, of a function with S3 or without.
 const ZIP_MB: [(&str, f64, bool); 2] = [("zip with S3, MB", 3.6, true), ("zip without S3, MB", 2.6, false)];
 
-/// What was measured of one binary and one kind of request.
+/// The figures of one binary and one kind of request.
 #[derive(Clone, Copy, Serialize)]
 pub(crate) struct Figures {
     /// From the process's start to its first call of `/next`.
@@ -53,7 +53,7 @@ impl Figures {
         }
     }
 
-    /// Of each figure the one with the smaller median; the larger memory and number of connections.
+    /// Takes the distribution with the smaller median of each figure, and the larger memory and number of connections.
     fn or_quieter(self, other: Self) -> Self {
         Self {
             init: self.init.or_smaller(other.init),
@@ -103,8 +103,8 @@ impl Row {
         self.figures.init.p50_us / self.floor.init.p50_us
     }
 
-    /// What the first invocation does itself, compared with a warm one. What the runtime does for a hello counts for
-    /// neither: its own first time takes five times as long as the next.
+    /// The CPU time of the first invocation as a multiple of a warm one's, each without the floor's. The runtime's own
+    /// first time counts for neither: it takes five times as long as the next.
     fn first_ratio(&self) -> f64 {
         let beyond_floor = |cpu: fn(&Figures) -> Distribution| cpu(&self.figures).p50_us - cpu(&self.floor).p50_us;
         beyond_floor(|figures| figures.first_cpu) / beyond_floor(|figures| figures.warm_cpu)
@@ -124,9 +124,9 @@ impl Row {
 struct Verdict {
     budget: String,
     limit: f64,
-    /// The worst of all that it is about.
+    /// The worst value among the rows that the budget is about.
     measured: f64,
-    /// What that is.
+    /// The scenario that `measured` is of.
     of: &'static str,
     met: bool,
 }
@@ -139,7 +139,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The rows, and perhaps what the budgets say to them.
+    /// The rows, and perhaps the verdicts of the budgets on them.
     pub(crate) fn new(rows: Vec<Row>, judged: bool) -> Self {
         if !judged {
             return Self { rows, budgets: Vec::new() };
@@ -179,7 +179,7 @@ impl Report {
     }
 }
 
-/// What a budget says to the worst of these rows; nothing when there are none.
+/// Holds the worst of these rows against a budget; `None` when there are no rows.
 fn verdict<'a>(
     budget: &str,
     limit: f64,

@@ -6,7 +6,7 @@ use firefly_testkit::runtime_api::Server;
 
 use crate::error::BenchError;
 
-/// How long a process may take for anything.
+/// The longest time that a process may take for anything.
 const HANG: Duration = Duration::from_secs(30);
 /// The time until the function's timeout that it is told.
 const TIME_LEFT: Duration = Duration::from_secs(20);
@@ -15,7 +15,7 @@ const TIME_LEFT: Duration = Duration::from_secs(20);
 pub(crate) struct RuntimeApi {
     function: String,
     server: Server,
-    /// How many events have been handed out.
+    /// The number of events that have been handed out.
     invocations: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What is measured: a request of each route.
+//! The measured scenarios: a request of each route.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use crate::tls::Tls;
 /// One kind of request to one function.
 #[derive(Clone, Copy)]
 pub(crate) struct Scenario {
-    /// What the table calls it.
+    /// The scenario's name in the table.
     pub(crate) name: &'static str,
     /// The binary.
     pub(crate) function: &'static str,
@@ -92,7 +92,7 @@ impl Stage {
         Ok(Self { scenario, engine, device, envelope, etag: etag(&plaintext) })
     }
 
-    /// What Lambda and the template set for the function.
+    /// The variables that Lambda and the template set for the function.
     pub(crate) fn environment(&self, runtime_api: String) -> BTreeMap<String, String> {
         let mut environment: BTreeMap<_, _> = [
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),

@@ -1,4 +1,4 @@
-//! What outlives the process, and how it ends: kill -9, Ctrl-C, and every reason not to start.
+//! Acknowledged data outlive the process, however it ends: kill -9 and Ctrl-C. Every reason not to start is one line.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
@@ -214,7 +214,7 @@ async fn a_token_is_made_without_a_running_cloud_and_alone_on_standard_output() 
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&data_dir), mode(&data_dir.join("jwt-signing-key.pem"))), (0o700, 0o600));
 
-    // It is good for whatever cloud is started there, and another can be made meanwhile.
+    // It is good for any cloud that is started there, and another can be made meanwhile.
     let cloud = Local::start(&data_dir, &[]);
     assert_eq!(cloud.as_user(token, "GET", "/devices").await.status, 200);
     let another = process::token(&data_dir, &["--sub", "bert"]);
@@ -282,7 +282,7 @@ fn a_broken_data_directory_is_said_in_one_line_that_names_what_is_broken() {
     replace("jwt-signing-key.pem", &|path| fs::create_dir(path).unwrap());
     replace("s3", &|path| fs::write(path, "no directory").unwrap());
     replace("lock", &|path| fs::create_dir(path).unwrap());
-    // What was moved back is whole again.
+    // A file that was moved back makes the directory whole again.
     assert_eq!(Local::start(&whole, &[]).interrupt().status.code(), Some(0));
 }
 
@@ -331,7 +331,7 @@ fn external_engines_without_credentials_are_said_in_one_line() {
 }
 
 #[test]
-fn arguments_that_mean_nothing_are_a_matter_of_usage() {
+fn meaningless_arguments_are_a_usage_error() {
     let wrong: [&[&str]; 10] = [
         &["--no-such-option"],
         &["no-such-command"],

@@ -51,7 +51,7 @@ async fn a_fleet_of_300_connections_loses_nothing_with_256_files() {
 }
 
 #[test]
-fn a_soft_limit_is_raised_without_a_word() {
+fn a_soft_limit_of_256_files_is_raised_silently() {
     let dir = data_dir();
     let ended = start(dir.path(), "ulimit -S -n 256").interrupt();
     assert_eq!(ended.status.code(), Some(0));

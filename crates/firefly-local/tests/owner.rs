@@ -96,12 +96,12 @@ async fn the_printed_environment_reaches_the_engines_of_this_run_alone() {
 }
 
 #[test]
-fn an_environment_that_cannot_be_told_is_refused_in_one_line() {
+fn an_environment_of_no_or_several_clouds_is_refused_in_one_line() {
     let dir = data_dir();
     let arguments = ["env", "--data-dir", argument(dir.path())];
     assert_refused(&arguments, &["no local cloud runs in", argument(dir.path()), "--data-dir"]);
     assert_refused(&["env", "--data-dir", argument(&dir.path().join("absent"))], &["no local cloud runs in"]);
-    // What a killed process leaves is of no use, and goes.
+    // The file that a killed process leaves is of no use, and goes.
     drop(Local::start(dir.path(), &[]).kill());
     assert_eq!(engines_files(dir.path()).len(), 1);
     assert_refused(&arguments, &["no local cloud runs in"]);
@@ -148,7 +148,7 @@ fn a_signing_key_that_others_may_read_is_refused() {
 }
 
 #[tokio::test]
-async fn whatever_is_made_is_the_owners_alone() {
+async fn all_files_made_are_readable_by_the_owner_alone() {
     let dir = data_dir();
     let data_dir = dir.path().join("made");
     // A shell's usual mask would let everybody read.
@@ -169,7 +169,7 @@ async fn whatever_is_made_is_the_owners_alone() {
     }
     assert!(cloud.interrupt().status.success());
 
-    // What an earlier run made more widely is closed.
+    // A file that an earlier run made with wider permissions is closed.
     for name in ["dynamodb.sqlite", "lock", "s3"] {
         fs::set_permissions(data_dir.join(name), Permissions::from_mode(0o755)).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Runs what the README shows: its tour, and its client of curl and openssl.
+//! Runs the README's examples: its tour, and its client of curl and openssl.
 //!
 //! `cargo run` in the README is answered with the binaries of this build.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
@@ -86,7 +86,7 @@ fn section(from: &str, to: &str) -> &'static str {
     README.split(from).nth(1).and_then(|rest| rest.split(to).next()).expect("the README has the section")
 }
 
-/// The text with what differs from run to run replaced: ids, times, lengths.
+/// The text with its ids, times and lengths replaced: they differ from run to run.
 fn normalised(text: &str) -> String {
     let word = |word: &str| {
         let shape: String = word.chars().map(|c| if c.is_ascii_hexdigit() { 'x' } else { c }).collect();

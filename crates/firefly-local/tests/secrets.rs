@@ -1,4 +1,4 @@
-//! Nothing secret is ever written, however much is logged.
+//! No secret is ever written, however much is logged.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 /// The e-mail address of the user of a tour.
 const EMAIL: &str = "somebody.in.particular@secret-address.example";
-/// What the tour's configuration says.
+/// The tour's configuration.
 const CONFIGURATION: &[u8] = b"{\"name\":\"Haus am See\",\"wifi_password\":\"correct horse battery staple\"}";
 
-/// What must not be written: a name for it, and its text or its bytes.
+/// The secrets that must not be written: a name for each, and its text or its bytes.
 #[derive(Default)]
 struct Secrets(Vec<(&'static str, Vec<u8>)>);
 
@@ -57,7 +57,7 @@ impl Secrets {
         self.add("the end of a body", &body[body.len().saturating_sub(24)..]);
     }
 
-    /// Asserts that none of it is in `output` in any of the forms in which programs write bytes.
+    /// Asserts that no secret is in `output`, in any of the forms in which programs write bytes.
     fn assert_absent(&self, output: &[u8]) {
         for (name, secret) in &self.0 {
             let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -118,7 +118,7 @@ async fn no_secret_is_written_at_the_most_verbose_level() {
     secrets.assert_absent(&output);
 }
 
-/// Does all that can be done, and some of what cannot; returns the UUID of the device it did it with.
+/// Sends requests of every kind, good and refused; returns the UUID of the device that it used.
 async fn tour(cloud: &Local, dir: &TempDir, secrets: &mut Secrets) -> String {
     let user = token(dir.path(), &["--email", EMAIL]);
     let admin = token(dir.path(), &["--email", EMAIL, "--group", "super_users"]);
@@ -169,7 +169,7 @@ async fn registration(cloud: &Local, user: &str, secrets: &mut Secrets) -> Ident
         broken[member] = json!({ "not what it should be": [1, "a value nobody should see"] });
         let headers = [("X-Registration-Key", key.as_str())];
         let broken = serde_json::to_vec(&broken).unwrap();
-        // What an object may hold is free.
+        // An object may hold anything.
         let status = if member == "mcu" { continue } else { 400 };
         let answer = cloud.request("POST", "/devices/register", &headers, Some(&broken)).await;
         assert_eq!(answer.status, status, "{member}");
@@ -206,7 +206,7 @@ async fn signed_requests(cloud: &Local, device: &Identity, secrets: &mut Secrets
     for signed in [&signed, &stale, &forged, &unknown] {
         secrets.add_signed(signed);
     }
-    // Each header in turn is replaced by what is nothing of the kind, with the other three left.
+    // Each header in turn is replaced by a value that is not of its kind, with the other three left.
     let signed = sign(device);
     secrets.add_signed(&signed);
     for position in 0..4 {
@@ -236,7 +236,7 @@ async fn backups(cloud: &Local, device: &Identity, secrets: &mut Secrets) {
     assert_eq!(cloud.request("GET", &path, &signed.pairs(), None).await.body, envelope);
 }
 
-/// Lists, and what is no route.
+/// Lists, and requests to paths that are not a route.
 async fn lists(cloud: &Local, user: &str, admin: &str) {
     assert_eq!(cloud.as_user(user, "GET", "/devices").await.status, 403);
     assert_eq!(cloud.as_user(admin, "GET", "/devices").await.status, 200);

@@ -10,7 +10,7 @@ use crate::route::{self, METHODS, Route};
 use crate::tree::{LAMBDAS, Tree};
 use crate::{name, skeleton};
 
-/// Renders the tree with a further function, whose folder is among what is rendered.
+/// Renders the tree with a further function, its folder included.
 ///
 /// # Errors
 ///

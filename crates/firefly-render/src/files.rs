@@ -34,7 +34,7 @@ impl Files {
         &self.root
     }
 
-    /// The text of a file; none where there is no such file.
+    /// The text of a file; `None` where there is no such file.
     pub(crate) fn text(&self, file: &str) -> Result<Option<String>, Error> {
         if let Some(text) = self.new.get(file) {
             return Ok(Some(text.clone()));
@@ -42,7 +42,7 @@ impl Files {
         self.on_disk(file)
     }
 
-    /// The text of a file in the folder; none where there is no such file.
+    /// The text of a file in the folder; `None` where there is no such file.
     pub(crate) fn on_disk(&self, file: &str) -> Result<Option<String>, Error> {
         match fs::read_to_string(self.root.join(file)) {
             Ok(text) => Ok(Some(text)),

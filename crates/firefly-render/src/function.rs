@@ -27,7 +27,7 @@ pub struct Function {
     pub name: String,
     /// The route that invokes it.
     pub route: Route,
-    /// Who calls it.
+    /// The caller of its route.
     pub caller: Caller,
     /// Half a sentence on what it does; it ends the description of its stack and of its package.
     pub summary: String,
@@ -37,16 +37,16 @@ pub struct Function {
     pub timeout_seconds: u64,
     /// Every HTTP status it may answer, ascending.
     pub statuses: Vec<u16>,
-    /// What its role allows beside its log and AppConfig.
+    /// The grants of its role beside its log and AppConfig.
     pub grants: Vec<Grant>,
     /// The text of `extra.yaml`, which is merged into its template.
     pub extra: Option<String>,
 }
 
-/// Who calls a route. The order is the one in which functions are deployed.
+/// The caller of a route. The order is the one in which functions are deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caller {
-    /// Anyone.
+    /// Anyone may call it.
     Anyone,
     /// Holders of a token of the user pool.
     User,

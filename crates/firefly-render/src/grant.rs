@@ -1,4 +1,4 @@
-//! What a function's role allows.
+//! The grants of a function's role.
 
 use toml::{Table, Value};
 
@@ -12,7 +12,7 @@ const MEMBERS: [&str; 6] = ["on", "resource", "actions", "when", "reason", "acce
 /// Actions on one resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
-    /// What the actions are allowed on.
+    /// The resource that the actions are allowed on.
     pub on: Target,
     /// IAM actions, such as `dynamodb:Query`.
     pub actions: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Grant {
     words: Option<String>,
 }
 
-/// What actions are allowed on.
+/// A resource that actions are allowed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A table, or a bucket without its objects.
@@ -132,7 +132,7 @@ fn target(members: &Members<'_>, on: &str, stores: &[Store]) -> Result<Target, E
     }
 }
 
-/// All that `on` can be, for errors.
+/// The values that `on` can have, for errors.
 fn targets(stores: &[Store]) -> String {
     let targets = stores.iter().flat_map(|store| {
         let name = &store.name;

@@ -1,4 +1,4 @@
-//! The members of a TOML table, taken out one by one; what is left over in the end is unknown.
+//! The members of a TOML table, taken out one by one; a member that is left over in the end is unknown.
 
 use std::ops::RangeInclusive;
 
@@ -85,7 +85,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The tables of an array such as `[[grant]]`; none where the member is absent.
+    /// The tables of an array such as `[[grant]]`; empty where the member is absent.
     pub(crate) fn tables(&mut self, name: &str) -> Result<Vec<Self>, Error> {
         let allowed = format!("allowed are tables, each under [[{name}]]");
         let items = match self.table.remove(name) {

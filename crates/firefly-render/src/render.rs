@@ -19,7 +19,7 @@ use crate::region;
 use crate::route::METHODS;
 use crate::tree::Tree;
 
-/// The rendered files of a tree: what is to be there, and what is not.
+/// The rendered files of a tree: those that are to be there, and those that are not.
 #[derive(Debug)]
 pub struct Rendered {
     files: Files,

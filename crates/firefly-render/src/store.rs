@@ -78,7 +78,7 @@ impl Store {
         Ok(stores)
     }
 
-    /// The store of a template; none where the template names none.
+    /// The store of a template; `None` where the template does not name one.
     fn of_stack(document: &Document, stack: &str) -> Result<Option<Self>, Error> {
         let Some(metadata) = document.entry("Metadata", "FireFly") else { return Ok(None) };
         if let Some((name, _)) = members(metadata).find(|(name, _)| !MEMBERS.contains(name)) {

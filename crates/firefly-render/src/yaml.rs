@@ -2,7 +2,7 @@
 
 use serde_yaml_ng::Value;
 
-/// Words that are no text where they stand plain, in YAML 1.1 or 1.2.
+/// Words that are not a text where they stand plain, in YAML 1.1 or 1.2.
 const WORDS: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", ""];
 
 /// A text as a scalar in block context: plain where every reader takes it for this text, else in quotes.
@@ -78,7 +78,7 @@ fn write_after(value: &Value, indent: usize, out: &mut String) {
     }
 }
 
-/// A value on one line; none where it takes several.
+/// A value on one line; `None` where it takes several.
 fn inline(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some("null".to_owned()),

@@ -16,7 +16,7 @@ pub struct Parameter {
     pub name: String,
     /// Its default; `None` where the deployer must give a value.
     pub default: Option<String>,
-    /// The values it may have; empty where any.
+    /// The values it may have; empty where it may have any.
     pub allowed: Vec<String>,
     /// Whether its type is `Number`.
     pub is_number: bool,
@@ -174,7 +174,7 @@ fn collect<'a>(value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
     }
 }
 
-/// The members of a mapping whose keys are texts; of any other value there are none.
+/// The members of a mapping whose keys are texts; empty for any other value.
 pub fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let members = value.as_mapping().into_iter().flatten();
     members.filter_map(|(name, member)| Some((name.as_str()?, member)))

@@ -1,4 +1,4 @@
-//! Why a template cannot be read.
+//! The errors of a template that cannot be read.
 
 /// A template lacks or contradicts something that is asked of it; the error names the place.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum Problem {
     ResourceCount {
         /// The CloudFormation resource type.
         kind: &'static str,
-        /// How many there are.
+        /// The number of resources of the type.
         found: usize,
     },
     /// A parameter has neither a value nor a default.

@@ -16,7 +16,7 @@ pub struct FunctionTemplate {
     pub function_name: String,
     /// The route that invokes it.
     pub route: Route,
-    /// Who is let through to it.
+    /// The callers that are let through to it.
     pub authorizer: Authorizer,
     /// The environment it starts with; Lambda adds variables of its own.
     pub environment: BTreeMap<String, String>,
@@ -34,11 +34,11 @@ pub struct FunctionTemplate {
     pub architecture: String,
     /// The file that is started.
     pub handler: String,
-    /// Where the packaged binary lies, relative to the template.
+    /// The folder of the packaged binary, relative to the template.
     pub code_uri: String,
     /// The role's name.
     pub role_name: String,
-    /// Where its log goes.
+    /// The log group that its log goes to.
     pub log_group: LogGroup,
     /// The form of events and answers.
     pub payload_format_version: String,
@@ -63,10 +63,10 @@ impl Route {
     }
 }
 
-/// Who API Gateway lets through to a route.
+/// The callers that API Gateway lets through to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authorizer {
-    /// Anyone.
+    /// Anyone is let through.
     None,
     /// Holders of a token that the JWT authorizer accepts.
     Jwt,
@@ -242,7 +242,7 @@ struct PolicyDocument {
     statement: Vec<Statement>,
 }
 
-/// A statement read in full: a member it does not know, such as `Condition`, would change what is granted.
+/// A statement read in full: a member it does not know, such as `Condition`, would change the grant.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Statement {

@@ -9,11 +9,11 @@ use crate::template::{Source, Template};
 /// The template of the HTTP API, resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatewayTemplate {
-    /// Which pages may call the API.
+    /// The pages that may call the API.
     pub cors: CorsTemplate,
-    /// How much all routes together take.
+    /// The throttle of all routes together.
     pub throttle: Throttle,
-    /// Which tokens are accepted.
+    /// The tokens that are accepted.
     pub authorizer: JwtAuthorizer,
 }
 

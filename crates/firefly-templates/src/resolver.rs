@@ -4,7 +4,7 @@ use crate::error::{Problem, TemplateError};
 use crate::intrinsic::intrinsic;
 use crate::template::Template;
 
-/// The local account, where the parameter values do not say otherwise.
+/// The values of the local account; parameter values of the same names go before them.
 const PSEUDO_PARAMETERS: [(&str, &str); 4] = [
     ("AWS::AccountId", "000000000000"),
     ("AWS::Partition", "aws"),
@@ -76,7 +76,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The value without intrinsic functions; none where it is `AWS::NoValue`.
+    /// The value without intrinsic functions; `None` where it is `AWS::NoValue`.
     fn resolve(&mut self, value: &Value) -> Result<Option<Value>, TemplateError> {
         if let Some((function, argument)) = intrinsic(value) {
             return match function.as_str() {
@@ -113,7 +113,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The value as a text; none where it is no single value.
+    /// The value as a text; `None` where it is not a single value.
     pub(crate) fn single(&mut self, value: &Value) -> Result<Option<String>, TemplateError> {
         Ok(self.resolve(value)?.as_ref().and_then(text))
     }

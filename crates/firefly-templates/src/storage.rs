@@ -19,7 +19,7 @@ pub struct TableTemplate {
     pub indexes: Vec<Index>,
     /// The attribute that holds the epoch second from which an item may be deleted.
     pub ttl_attribute: Option<String>,
-    /// How it is paid for.
+    /// The way in which it is paid for.
     pub billing: BillingMode,
     /// Whether it refuses to be deleted.
     pub deletion_protection: bool,
@@ -63,13 +63,13 @@ pub struct Index {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Projection {
-    /// Which attributes.
+    /// The kind of selection.
     pub projection_type: ProjectionType,
     /// The attributes of `INCLUDE`, keys apart.
     pub non_key_attributes: Option<Vec<String>>,
 }
 
-/// How a table is paid for.
+/// The way in which a table is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum BillingMode {
@@ -100,15 +100,15 @@ pub enum KeyType {
     Range,
 }
 
-/// Which attributes an index holds.
+/// The kind of an index's selection of attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ProjectionType {
-    /// All.
+    /// The index holds all attributes.
     All,
-    /// Those of its keys and of the table's.
+    /// The index holds the attributes of its keys and of the table's.
     KeysOnly,
-    /// The keys and those that are named.
+    /// The index holds the keys and the attributes that are named.
     Include,
 }
 

@@ -62,7 +62,7 @@ fn intrinsic_functions_resolve_in_their_short_and_long_forms() {
 }
 
 #[test]
-fn what_cannot_be_resolved_is_refused_with_its_place() {
+fn an_unresolvable_value_is_refused_with_its_place() {
     let place = "template sample, Resources.Bucket.Properties.BucketName: ";
     let circle = "{A: !Condition B, B: !Not [!Condition A], Odd: !Not [!Ref Given, !Ref Given], Text: given, \
                    Lists: !Equals [[a], [a]], Alone: !And [!Condition A], Many: !Contains [[a], a]}";

@@ -1,13 +1,13 @@
-//! What is asserted of answers.
+//! Assertions on answers.
 
 use firefly_device::Response;
 use serde_json::Value;
 
-/// The JSON value that a body is.
+/// Reads a body as JSON.
 ///
 /// # Panics
 ///
-/// When it is none.
+/// Panics when the body is not JSON.
 #[track_caller]
 pub fn json(answer: &Response) -> Value {
     let body = serde_json::from_slice(&answer.body);

@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use crate::documented::assert_documented;
 
-/// Where every test cloud's clock starts. It lies ahead of the real clock, so that the engine, whose own clock is real,
-/// deletes nothing as expired.
+/// The time at which every test cloud's clock starts. It lies ahead of the real clock, so that the engine, whose own
+/// clock is real, deletes nothing as expired.
 pub const START: u64 = 2_000_000_000;
 
 /// A local cloud of one test: ephemeral engines, a free port, a clock that stands still until it is set.

@@ -24,7 +24,7 @@ pub use outage::{Broken, Outage, assert_outage};
 
 use crate::TestCloud;
 
-/// A call of the functions to AWS: the operation, and for DynamoDB what it is about.
+/// A call of the functions to AWS: the operation, and for DynamoDB the kind of item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// GetItem of a device.
@@ -65,22 +65,22 @@ pub enum Call {
     LatestConfiguration,
 }
 
-/// What happens to one call.
+/// The fate of one call.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Nothing: the engine answers.
+    /// The call passes, and the engine answers.
     Pass,
-    /// This is the answer; the engine sees nothing.
+    /// This is the answer; the engine does not see the call.
     Answer(Answer),
-    /// The connection ends; the engine sees nothing.
+    /// The connection ends; the engine does not see the call.
     DropCall,
     /// The engine does the work; the connection ends in place of its answer.
     DropAnswer,
-    /// The engine's answer, but the connection ends after so many bytes of its body.
+    /// The engine answers, but the connection ends after so many bytes of the answer's body.
     CutAnswer(usize),
-    /// The engine's answer up to so many bytes of its body, and then nothing.
+    /// The engine answers, but no more than so many bytes of the answer's body arrive, and the connection stays open.
     StallAnswer(usize),
-    /// Nothing until [`Faults::release`], then this.
+    /// The call waits for [`Faults::release`], and then meets this fault.
     Hold(Box<Self>),
 }
 
@@ -89,7 +89,7 @@ pub enum Fault {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The headers besides `Content-Length`.
+    /// The headers other than `Content-Length`.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
@@ -135,7 +135,7 @@ impl Fault {
     }
 }
 
-/// What every error of an engine names and no client may read.
+/// The text that every error of an engine names and no client may read.
 pub const INTERNALS: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/firefly-devices internal-detail";
 
 /// Proxies in front of the engines that make single calls fail.
@@ -202,7 +202,7 @@ impl Faults {
         self.plans().clear();
     }
 
-    /// How many calls of this kind have arrived, the SDK's retries included.
+    /// The number of calls of this kind that have arrived, the SDK's retries included.
     pub fn count(&self, call: Call) -> usize {
         self.0.counts.borrow().get(&call).copied().unwrap_or_default()
     }

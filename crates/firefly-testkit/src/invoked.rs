@@ -11,7 +11,7 @@ use firefly_runtime::{Environment, Invocation, Metrics};
 use crate::TestCloud;
 use crate::runtime_api::{Event, parse_payload, template};
 
-/// How long an invocation may take where a test does not say.
+/// The time that an invocation may take where a test does not say.
 const TIME_LEFT: Duration = Duration::from_secs(60);
 
 /// A function that is invoked with the JSON text of an event, as its binary is on Lambda.

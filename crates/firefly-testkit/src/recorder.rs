@@ -1,4 +1,4 @@
-//! Proxies in front of the engines that write down what the functions' calls take of their roles.
+//! Proxies in front of the engines that write down the actions that the functions' calls take of their roles.
 
 mod actions;
 
@@ -24,7 +24,7 @@ use crate::faults::forward;
 pub struct Used {
     /// The function, which is its access key in the embedded engines.
     pub function: String,
-    /// The IAM action, such as `dynamodb:GetItem`; where the table of actions does not have the call, what it was.
+    /// The IAM action, such as `dynamodb:GetItem`; the call itself where the table of actions does not have it.
     pub action: String,
     /// The ARN of the table, index or bucket, or of all objects of a bucket: any device may call.
     pub resource: String,
@@ -46,7 +46,7 @@ impl Recorder {
         (engines.through(&dynamodb, &s3).await, recorder)
     }
 
-    /// What was used so far.
+    /// The actions that were used so far.
     pub fn used(&self) -> BTreeSet<Used> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

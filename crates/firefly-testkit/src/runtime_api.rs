@@ -32,7 +32,7 @@ pub use server::{Reply, Server, TRACE_ID};
 use crate::TestCloud;
 use crate::answer::json;
 
-/// How long a process may take for anything before the test fails with what the process has written.
+/// The longest time that a process may take for anything. Then the test fails and shows all that the process wrote.
 const HANG: Duration = Duration::from_secs(120);
 
 /// Headers that no log may hold; nor may it hold bodies and e-mail addresses.
@@ -50,7 +50,7 @@ pub struct RuntimeApi {
     output: TempDir,
 }
 
-/// What a function reports instead of an answer.
+/// The error that a function reports instead of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
     /// The member `errorType`.
@@ -128,7 +128,7 @@ impl RuntimeApi {
         Self { template, server, process, output }
     }
 
-    /// Waits until the process asks for its first event; its exit status if it ends instead.
+    /// Waits until the process asks for its first event; returns its exit status if it ends instead.
     async fn ended_at_start(&mut self) -> Option<ExitStatus> {
         let Self { server, process, .. } = self;
         let asked_or_ended = async {
@@ -168,7 +168,7 @@ impl RuntimeApi {
         Pending { event, request_id, reply }
     }
 
-    /// What the process answers to a queued event. What it logs meanwhile holds nothing secret of the event.
+    /// Waits for the answer to a queued event, and asserts that no secret of the event is logged meanwhile.
     ///
     /// # Errors
     ///
@@ -215,7 +215,7 @@ impl RuntimeApi {
         answer
     }
 
-    /// Invokes the function with events that are no requests. Each is reported as an error, and the process lives on.
+    /// Invokes the function with events that are not a request. Each is reported as an error, and the process lives on.
     pub async fn reports_malformed_events(&self) {
         let event = self.event();
         let texts = ["{}", "[]", "null", "true", "0", r#""GET /health""#, "{", "", r#"{"requestContext":null}"#];
@@ -231,7 +231,7 @@ impl RuntimeApi {
             assert!(!error.error_type.is_empty() && !error.message.is_empty());
             assert!(!error.message.contains("panicked"), "{text}: {}", error.message);
         }
-        // What JSON cannot say wrong is judged by the function, which logs it.
+        // Faults that a JSON parser cannot find are judged by the function, which logs them.
         let logs = self.logs();
         let logged = |cause: &str| logs.iter().any(|line| line["level"] == "ERROR" && line["cause"] == cause);
         assert!(logged("the event's method is malformed") && logged("the event's body is not Base64"));

@@ -1,4 +1,4 @@
-//! What a test lays down in the engines, and what it reads back from them, through the SDK.
+//! Items and objects that a test lays down in the engines, or reads back from them, through the SDK.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -32,7 +32,7 @@ pub fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
     attributes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// The item of a device as the earlier functions wrote it: no newer attribute, NULL for what was not sent.
+/// The item of a device as the earlier functions wrote it: no newer attribute, NULL for a member that was not sent.
 pub fn legacy_device(device: &Identity) -> Item {
     let mcu = item([
         ("model", text("ESP32-S3")),
@@ -117,7 +117,7 @@ impl TestCloud {
         put.send().await.expect("the embedded S3 puts an object");
     }
 
-    /// Every version of a device's object, delete markers included: what writes there were.
+    /// Every version of a device's object, delete markers included: they show every write.
     pub async fn object_versions(&self, device: DeviceId) -> Vec<String> {
         let list = self.s3().list_object_versions().bucket(self.bucket()).prefix(device.to_string());
         let list = list.send().await.expect("the embedded S3 lists versions");

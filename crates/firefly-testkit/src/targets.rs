@@ -1,4 +1,4 @@
-//! What is fuzzed: parsers, and the whole way from an event to its answer.
+//! The fuzz targets: parsers, and the whole way from an event to its answer.
 //!
 //! `fuzz/` runs these under libFuzzer, `tests/tests/fuzz_smoke.rs` for seconds with random and seeded input.
 
@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::{Invoked, START, TestCloud};
 
-/// Between the fields of an input of [`signed_headers`] and [`Events::answer`].
+/// The separator of the fields of an input of [`signed_headers`] and [`Events::answer`].
 pub const SEPARATOR: u8 = 0xFF;
 
 /// An envelope that parses is written again as it was.
@@ -26,7 +26,7 @@ pub fn envelope(data: &[u8]) {
     }
 }
 
-/// Four fields, the headers; what parses is judged without panic, and a signature nobody made is refused.
+/// Takes four fields, the headers. Headers that parse are judged without panic; a signature nobody made is refused.
 pub fn signed_headers(data: &[u8], key: &DevicePublicKey) {
     let mut fields = data.split(|byte| *byte == SEPARATOR).map(String::from_utf8_lossy);
     let [uuid, nonce, timestamp, signature] = [(); 4].map(|()| fields.next());
@@ -74,8 +74,8 @@ impl Events {
         Self { _cloud: cloud, runtime, device, clock: AtomicU64::new(START), functions }
     }
 
-    /// Two bytes that choose function and what is genuine, then fields: header lines, path parameter, query lines, body.
-    /// Whatever they are, the answer is one of the route's contract.
+    /// Takes two bytes that choose the function and the genuine parts, then fields: header lines, path parameter, query
+    /// lines, body. For any of them the answer is one of the route's contract.
     pub fn answer(&self, data: &[u8]) {
         let Some(([chosen, genuine], fields)) = data.split_first_chunk::<2>() else { return };
         // A second a request: nonces are forgotten as fast as they come.

@@ -39,7 +39,7 @@ async fn passes_the_trace_of_its_invocation_on_to_aws() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_what_is_no_envelope() {
+async fn refuses_a_body_that_is_not_an_envelope() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;

@@ -66,7 +66,7 @@ async fn the_extension_is_asked_when_it_is_attached() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_extension_is_none_of_the_function() {
+async fn an_outage_of_the_extension_does_not_fail_the_function() {
     let logs = Logs::capture();
     let (cloud, extension) = (TestCloud::start().await, Extension::start().await);
     let answers = [
@@ -84,7 +84,7 @@ async fn an_outage_of_the_extension_is_none_of_the_function() {
     }
     let asked = extension.asked.lock().unwrap().len();
     assert_eq!(asked, answers.len());
-    // Nobody listens.
+    // No process listens.
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port().to_string();
     let variables = [("APP_CONFIG_ENV", "production"), ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", nobody.as_str())];
     let instance = Instance::new(&cloud, HEALTH, variables, DEFAULT_INFO);
@@ -98,7 +98,7 @@ async fn an_outage_of_the_extension_is_none_of_the_function() {
 }
 
 #[tokio::test]
-async fn an_extension_port_that_is_none_is_said_at_the_start() {
+async fn a_malformed_extension_port_is_an_error_at_the_start() {
     let cloud = TestCloud::start().await;
     for port in ["http", "65536", "-1"] {
         let name = "AWS_APPCONFIG_EXTENSION_HTTP_PORT";

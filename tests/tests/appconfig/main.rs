@@ -24,7 +24,7 @@ use tracing::subscriber::DefaultGuard;
 /// The seconds that the local AppConfig tells a function to wait between polls.
 const POLL_INTERVAL: u64 = 15;
 
-/// What the functions of this thread log.
+/// The log of the functions of this thread.
 struct Logs {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
@@ -61,7 +61,7 @@ impl Logs {
         lines.map(|line| (member(&line, "level"), member(&line, "message"))).collect()
     }
 
-    /// Whether a request that was answered has been logged since the last call, which is done from INFO on.
+    /// Whether an answered request has been logged since the last call: such requests are logged from INFO on.
     fn informed(&self) -> bool {
         self.take().contains(&("INFO".to_owned(), "answered".to_owned()))
     }
@@ -71,7 +71,7 @@ impl Logs {
 fn data_dir() -> TempDir {
     let owner_only = Permissions::from_mode(0o700);
     let dir = tempfile::Builder::new().permissions(owner_only).tempdir().unwrap();
-    // Making a key takes long; where there is none to copy, one is made.
+    // Making a key takes long; one is made only where there is no key to copy.
     let key = "jwt-signing-key.pem";
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-signing-key").join(key);
     let _ = std::fs::copy(shared, dir.path().join(key));
@@ -102,12 +102,12 @@ impl Instance {
         Self(Invoked::start(name, &environment, Metrics::new(io::sink())))
     }
 
-    /// One request so many seconds after the start, which has to be answered within `time_left`.
+    /// Sends a request so many seconds after the start; it has to be answered within `time_left`.
     async fn invoke(&self, seconds: u64, time_left: Duration) -> firefly_device::Response {
         self.0.answer_within(UnixSeconds::new(START + seconds), time_left, &self.0.event()).await
     }
 
-    /// A request that is answered; whether it has been logged.
+    /// Sends a request that is answered, and returns whether it has been logged.
     async fn informs(&self, logs: &Logs, seconds: u64) -> bool {
         logs.take();
         assert_eq!(self.invoke(seconds, Duration::from_secs(5)).await.status, 200);
@@ -226,7 +226,7 @@ async fn malformed_defaults_mean_warn() {
 }
 
 #[tokio::test]
-async fn an_outage_of_appconfig_is_none_of_the_function() {
+async fn an_outage_of_appconfig_does_not_fail_the_function() {
     let logs = Logs::capture();
     let dir = data_dir();
     configure(&dir, None, r#"{"logging":"WARN"}"#);
@@ -250,7 +250,7 @@ async fn an_outage_of_appconfig_is_none_of_the_function() {
             assert!(instance.informs(&logs, 0).await, "{call:?} {outage:?}");
             assert!(instance.informs(&logs, 1).await, "{call:?} {outage:?}");
             faults.mend();
-            // What was not told is not known: it is asked again after the function's own interval.
+            // The interval was not told: AppConfig is asked again after the function's own interval.
             instance.informs(&logs, 60).await;
             assert!(!instance.informs(&logs, 61).await, "{call:?} {outage:?}");
         }
@@ -271,7 +271,7 @@ async fn a_failed_refresh_is_logged_with_its_cause() {
 }
 
 #[tokio::test]
-async fn an_appconfig_that_never_answers_holds_up_nothing() {
+async fn an_appconfig_that_never_answers_does_not_delay_requests() {
     let logs = Logs::capture();
     let cloud = TestCloud::start().await;
     let faults = Faults::default();

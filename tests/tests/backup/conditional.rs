@@ -1,4 +1,4 @@
-//! `If-None-Match` together with `ETag`: 304 when both name the ETag of what is stored, and only then.
+//! `If-None-Match` together with `ETag` is answered 304 when, and only when, both name the stored backup's ETag.
 
 use firefly_device::etag;
 use firefly_testkit::TestCloud;
@@ -7,7 +7,7 @@ use firefly_testkit::stored::Item;
 
 use super::upload;
 
-/// What is stored when the request comes.
+/// The object that is stored when the request comes.
 enum Stored {
     Nothing,
     /// An object without user metadata.
@@ -35,7 +35,7 @@ async fn the_stored_etag_decides() {
     let (both, quoted_upper) = (format!("{quoted}, {quoted}"), format!("\"{upper}\""));
     let cut = &b[..63];
 
-    // What is stored; the headers ETag and If-None-Match; the status.
+    // The stored object; the headers ETag and If-None-Match; the status.
     let cases = [
         ("both quoted", with(b), vec![q], vec![q], 304),
         ("both bare", with(b), vec![b], vec![b], 304),
@@ -96,7 +96,7 @@ async fn the_stored_etag_decides() {
         };
         assert_eq!(answer.header("etag").map(str::to_owned), kept.map(|tag| tag.quoted()), "{case}");
         if status == 304 {
-            // Nothing is written but the nonce.
+            // The nonce is the only write.
             assert_eq!(answer.body.len(), 0, "{case}");
             assert_eq!(cloud.object_versions(device.uuid()).await, versions, "{case}");
             assert_eq!(cloud.device_item(device.uuid()).await, item, "{case}");
@@ -115,7 +115,7 @@ async fn the_stored_etag_decides() {
 
 /// A 304 does not spare the body its check, nor the request its nonce.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_condition_that_holds_excuses_nothing_else() {
+async fn a_304_still_checks_the_body_and_spends_the_nonce() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let tag = etag(b"plaintext").quoted();
@@ -135,9 +135,9 @@ async fn a_condition_that_holds_excuses_nothing_else() {
     assert_failure("the same request again", &again, 401, "replayed");
 }
 
-/// The condition compares with what is stored now, not with what was stored once.
+/// The condition compares with the backup that is stored now, not with one that was stored once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_backup_is_not_unchanged() {
+async fn a_deleted_backup_is_never_304() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let tag = etag(b"plaintext").quoted();

@@ -1,4 +1,4 @@
-//! What a delete answers and leaves behind.
+//! A delete answers 200 and leaves neither the backup nor its date.
 
 use firefly_device::{Identity, Response};
 use firefly_testkit::TestCloud;
@@ -13,7 +13,7 @@ async fn delete(cloud: &TestCloud, device: &Identity) -> Response {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delete_removes_the_backup_and_its_date_as_often_as_it_is_asked() {
+async fn a_repeated_delete_is_200_and_removes_the_backup_and_its_date() {
     let cloud = TestCloud::start().await;
     let (device, other) = (cloud.registered_device().await, cloud.registered_device().await);
     let registered = cloud.device_item(device.uuid()).await;
@@ -38,7 +38,7 @@ async fn a_delete_removes_the_backup_and_its_date_as_often_as_it_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_never_stored_can_be_deleted() {
+async fn a_delete_without_a_backup_is_200() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let registered = cloud.device_item(device.uuid()).await;
@@ -48,7 +48,7 @@ async fn what_was_never_stored_can_be_deleted() {
 
 /// Clearing the date of a device deleted meanwhile does not bring the device back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_deleted_meanwhile_is_not_brought_back() {
+async fn a_device_revoked_during_a_delete_stays_deleted() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let envelope = device.seal(b"configuration", &[7; 12]).unwrap();

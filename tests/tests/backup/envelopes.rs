@@ -1,4 +1,4 @@
-//! Which bodies are envelopes, and what is said of the others.
+//! Bodies that are an envelope are stored; all others are refused.
 
 use firefly_core::envelope::{Envelope, HEADER_LENGTH, MAX_LENGTH, MAX_PLAINTEXT_LENGTH};
 use firefly_testkit::TestCloud;
@@ -31,9 +31,9 @@ async fn well_formed_envelopes_are_stored_up_to_the_largest() {
     }
 }
 
-/// Whatever is refused leaves the stored backup and its date as they were.
+/// A refused body leaves the stored backup and its date as they were.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_envelope_is_refused_and_nothing_is_lost() {
+async fn a_body_that_is_not_an_envelope_is_refused_and_the_backup_kept() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let stored = envelope(100);
@@ -91,9 +91,9 @@ async fn what_is_no_envelope_is_refused_and_nothing_is_lost() {
     assert_eq!(cloud.restore(&device).await.body, stored);
 }
 
-/// The content type decides whether the event carries text or Base64, and nothing else.
+/// The content type decides only whether the event carries text or Base64.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_content_type_is_never_judged() {
+async fn an_envelope_of_any_content_type_is_stored() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     // All of its bytes are ASCII, so that it can be carried as text.

@@ -1,4 +1,4 @@
-//! `POST`, `GET` and `DELETE /devices/{uuid}/backup`: what is stored, returned and removed.
+//! `POST`, `GET` and `DELETE /devices/{uuid}/backup` store, return and remove a backup.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
 mod conditional;

@@ -1,4 +1,4 @@
-//! What a restore answers.
+//! A restore returns the stored bytes whole, or 404.
 
 use firefly_device::{Restore, etag};
 use firefly_testkit::TestCloud;
@@ -32,9 +32,9 @@ async fn a_restore_returns_the_envelope_as_the_firmware_needs_it() {
     }
 }
 
-/// The earlier functions stored looser bytes, and older metadata: all of it is still the device's.
+/// The earlier functions stored looser bytes and older metadata; both are returned as they were stored.
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_stored_is_returned_unparsed() {
+async fn a_malformed_stored_backup_is_returned_unparsed() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let quoted = etag(b"plaintext").quoted();
@@ -71,7 +71,7 @@ async fn whatever_is_stored_is_returned_unparsed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_backup_is_404_and_another_device_s_is_not_seen() {
+async fn a_device_without_a_backup_is_404_even_if_another_has_one() {
     let cloud = TestCloud::start().await;
     let (device, other) = (cloud.registered_device().await, cloud.registered_device().await);
     assert_failure("never stored", &cloud.restore(&device).await, 404, "no_backup");
@@ -84,7 +84,7 @@ async fn no_backup_is_404_and_another_device_s_is_not_seen() {
     assert_eq!(cloud.restore(&other).await.body, envelope);
 }
 
-/// A restore reads: a query, a condition or a range changes nothing of it, and it leaves nothing behind.
+/// A restore only reads. A query, a condition or a range does not change its answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_is_always_the_whole_backup() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! What an upload answers and leaves behind.
+//! An upload stores the envelope, its ETag, and the date.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,7 +30,7 @@ async fn an_upload_stores_the_envelope_and_sets_the_date() {
         let (bytes, metadata) = cloud.stored_backup(device.uuid()).await.unwrap();
         assert_eq!(bytes, envelope);
         assert!(metadata.is_empty(), "{metadata:?}");
-        // Nothing else of the device changes.
+        // The rest of the device's item is unchanged.
         before.insert("last_backup_date".to_owned(), text(date));
         assert_eq!(cloud.device_item(device.uuid()).await.as_ref(), Some(&before));
     }
@@ -39,7 +39,7 @@ async fn an_upload_stores_the_envelope_and_sets_the_date() {
 
 /// An `ETag` header is kept with the envelope and sent back, in lower case, exactly when it is 64 hex digits.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_etag_is_kept_and_returned_only_when_it_is_one() {
+async fn an_etag_is_kept_and_returned_only_if_well_formed() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let quoted = etag(b"plaintext").quoted();
@@ -79,7 +79,7 @@ async fn an_etag_is_kept_and_returned_only_when_it_is_one() {
 
 /// S3 is sent the SHA-256 of the envelope, which it checks against what it receives.
 #[tokio::test(flavor = "multi_thread")]
-async fn s3_is_given_a_checksum_to_check() {
+async fn an_upload_sends_s3_its_checksum() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let (dynamodb, s3) = cloud.endpoints();
@@ -94,7 +94,7 @@ async fn s3_is_given_a_checksum_to_check() {
 
 /// The date is only for a device that is there: its item, deleted while the envelope is on its way, does not come back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_deleted_meanwhile_is_not_brought_back() {
+async fn a_device_revoked_during_an_upload_stays_deleted() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let (slow, faults) = Faults::over(&cloud).await;
@@ -106,15 +106,15 @@ async fn a_device_deleted_meanwhile_is_not_brought_back() {
         faults.release();
     };
     let (answer, ()) = tokio::join!(slow.upload(&device, &envelope), meanwhile);
-    // The envelope is stored and acknowledged, which is what the answer tells.
+    // The envelope is stored and acknowledged, as the answer says.
     assert_eq!(answer.status, 200);
     assert_eq!(cloud.stored_backup(device.uuid()).await.unwrap().0, envelope);
     assert_eq!(cloud.device_item(device.uuid()).await, None);
 }
 
-/// Dates are the server's, whatever the device's clock says within the window.
+/// Dates are the server's, for any time of the device's clock within the window.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_date_is_the_server_s() {
+async fn the_date_of_a_backup_is_the_server_s() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let signed = cloud.sign(&device);

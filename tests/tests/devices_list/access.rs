@@ -1,4 +1,4 @@
-//! Who may see the list, and what it shows.
+//! Members of `super_users` alone may see the list; it shows the documented members of a device.
 
 use firefly_local::issuer::{AUDIENCE, ISSUER};
 use firefly_testkit::answer::{assert_failure, assert_message, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{get, page};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_members_of_super_users_see_it() {
+async fn a_caller_outside_super_users_is_403() {
     let cloud = TestCloud::start().await;
     for (groups, status) in [
         (vec!["super_users"], 200),
@@ -31,7 +31,7 @@ async fn only_members_of_super_users_see_it() {
         assert_eq!(answer.status, status, "{groups:?}");
         if status == 403 {
             assert_failure(&format!("{groups:?}"), &answer, 403, "forbidden");
-            // Whether the query is a good one is not told.
+            // The answer does not tell whether the query is a good one.
             let answer = cloud.as_user("anna", &groups, "GET", "/devices?next=%00&product_hex=x").await;
             assert_failure(&format!("{groups:?}"), &answer, 403, "forbidden");
         }
@@ -75,7 +75,7 @@ async fn every_member_of_a_device_is_shown_and_nothing_internal() {
     shown["registered_by_sub"] = json!("installer");
     assert_eq!(json(&answer), json!({ "devices": [shown] }));
 
-    // What an old row has or lacks: null is absent, and what is no member is not shown.
+    // An old row: NULL counts as absent, and an attribute that is not a member is not shown.
     let old = new_device();
     let mut row = legacy_device(&old);
     row.insert("note".to_owned(), text("not for clients"));

@@ -1,4 +1,4 @@
-//! `GET /devices`: who may see the devices, what is shown of each, and how the list continues.
+//! `GET /devices`: the callers who may see the devices, the members that are shown, and the pages of the list.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -38,7 +38,7 @@ fn uuids(items: &[Item]) -> Vec<String> {
     uuids
 }
 
-/// One answer's devices and where the next one continues.
+/// The devices of one answer, and the position at which the next one continues.
 fn page(answer: &Response) -> (Vec<Value>, Option<String>) {
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     let Value::Object(mut body) = json(answer) else { panic!("no object") };

@@ -72,7 +72,7 @@ async fn an_answer_has_at_most_5_mb() {
     }
 }
 
-/// However much else is in the table, each answer goes on and the list ends.
+/// Each answer goes on and the list ends, for any number of other items in the table.
 #[tokio::test(flavor = "multi_thread")]
 async fn replay_records_alone_do_not_stop_the_list() {
     let cloud = TestCloud::start().await;
@@ -85,7 +85,7 @@ async fn replay_records_alone_do_not_stop_the_list() {
     assert_eq!(listed(&follow(&cloud, "product_hex=0xFF010001").await), uuids(&items));
 }
 
-/// Devices deleted between two answers disturb none of the others.
+/// Devices deleted between two answers do not disturb the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_goes_on_when_the_device_it_stopped_at_is_gone() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! Whatever the rows are made of, the list passes them in payloads that Lambda takes.
+//! The list passes rows of any content in payloads that Lambda takes.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -25,7 +25,7 @@ const _: () = assert!(ANSWER_LIMIT < LAMBDA_LIMIT);
 const PRODUCT: &str = "0xFF010001";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_whatever_is_to_be_escaped_are_listed_once_below_the_limit() {
+async fn rows_full_of_escapes_are_listed_once_below_the_limit() {
     let cloud = TestCloud::start().await;
     let mut expected = BTreeMap::new();
     for _ in 0..330 {

@@ -110,7 +110,7 @@ async fn a_bad_next_is_400() {
         let message = assert_failure(value, &answer, 400, "invalid_query");
         assert_eq!(message, "Query parameter next is malformed", "{value}");
     }
-    // A position in one list is none in another.
+    // A position in one list is not one in another.
     for path in [
         format!("/devices?product_hex=0xFF010001&next={next}"),
         format!("/devices?product_hex=0xFF010002&next={of_product}"),

@@ -89,7 +89,7 @@ async fn a_lost_answer_to_a_registration_is_recognised() {
     let (device, key) = (new_device(), engines.mint().await);
     faults.next(Call::WriteAndSpend, [Fault::DropAnswer]);
     assert_eq!(cloud.register(&device, key.as_str()).await.status, 204);
-    // The engine knows the repeated transaction by its ClientRequestToken: nothing had to be read again.
+    // The engine knows the repeated transaction by its ClientRequestToken: the function read no item again.
     assert_eq!((faults.count(Call::WriteAndSpend), faults.count(Call::GetDevice)), (2, 1));
     assert!(engines.key_item(key.as_str()).await.is_none());
 }
@@ -99,7 +99,7 @@ async fn a_lost_answer_to_a_registration_is_found_in_the_table_once_its_token_is
     let engines = TestCloud::start().await;
     let (cloud, faults) = Faults::over(&engines).await;
     let (device, key) = (new_device(), engines.mint().await);
-    // What DynamoDB answers to the repeated transaction when it does not recognise it.
+    // DynamoDB's answer to the repeated transaction when it does not recognise it.
     let unrecognised = Fault::cancelled(&["ConditionalCheckFailed", "ConditionalCheckFailed"]);
     faults.next(Call::WriteAndSpend, [Fault::DropAnswer, unrecognised]);
     assert_eq!(cloud.register(&device, key.as_str()).await.status, 204);

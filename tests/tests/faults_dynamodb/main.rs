@@ -1,4 +1,4 @@
-//! DynamoDB failing, call by call and route by route: what is answered, what is left behind, what a retry finds.
+//! DynamoDB failing, call by call and route by route: the answer, the state of the tables after it, and the retry.
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
@@ -12,7 +12,7 @@ use firefly_testkit::TestCloud;
 use firefly_testkit::faults::Broken;
 use firefly_testkit::stored::KEYS;
 
-/// The device-signed routes: method, and what follows the device.
+/// The device-signed routes: the method, and the path after the device.
 pub(crate) const SIGNED: [(&str, &str); 4] =
     [("GET", "registration"), ("POST", "backup"), ("GET", "backup"), ("DELETE", "backup")];
 

@@ -8,7 +8,7 @@ use firefly_testkit::runtime_api::Event;
 use firefly_testkit::{Invoked, TestCloud, new_device};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_that_are_never_answered_do_not_hold_up_what_does_not_depend_on_them() {
+async fn an_upload_is_200_while_the_write_of_its_date_hangs() {
     let engines = TestCloud::start().await;
     for_each_held(&engines, [Call::UpdateDevice], async |cloud, device| {
         let envelope = device.identity.seal(b"third", &[3; 12]).unwrap();

@@ -82,7 +82,7 @@ async fn nothing_is_registered_when_the_tables_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_that_cannot_be_counted_is_not_judged() {
+async fn a_wrong_key_that_cannot_be_counted_is_an_outage() {
     let engines = TestCloud::start().await;
     Outage::each(&engines, Call::CountWrongKey, Outage::of_dynamodb(), async |broken| {
         let device = new_device();
@@ -95,7 +95,7 @@ async fn a_wrong_key_that_cannot_be_counted_is_not_judged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_is_confirmed_whatever_befalls_the_keys() {
+async fn a_registered_device_is_204_during_an_outage_of_the_keys() {
     let engines = TestCloud::start().await;
     let device = engines.registered_device().await;
     let run = async |call| {
@@ -129,7 +129,7 @@ async fn nothing_is_done_when_the_nonce_cannot_be_recorded() {
         let device = BackedUp::new(&engines).await;
         let requests = SIGNED.map(|route| (route, broken.cloud.sign(&device.identity)));
         for (route, signed) in &requests {
-            // Whatever the cause, it helps to try again.
+            // It helps to try again, for any of the causes.
             assert_outage(&broken.case, &device.send_signed(&broken.cloud, signed, *route).await, 503);
         }
         device.assert_untouched(&broken.case).await;
@@ -144,7 +144,7 @@ async fn nothing_is_done_when_the_nonce_cannot_be_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_read_leaves_unprocessed_is_asked_for_again() {
+async fn unprocessed_keys_of_a_read_are_asked_for_again() {
     let engines = TestCloud::start().await;
     let (cloud, faults) = Faults::over(&engines).await;
     let device = BackedUp::new(&engines).await;
@@ -177,7 +177,7 @@ async fn nothing_is_done_while_a_read_stays_unprocessed() {
     device.assert_untouched("unprocessed").await;
 }
 
-/// BatchGetItem's answer when it has capacity for none of these keys.
+/// BatchGetItem's answer when it has no capacity for these keys.
 fn unprocessed(keys: &[String]) -> Fault {
     let keys: Vec<_> = keys.iter().map(|key| serde_json::json!({ "uuid": { "S": key } })).collect();
     let left = serde_json::json!({ "Keys": keys, "ConsistentRead": true });

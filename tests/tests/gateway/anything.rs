@@ -1,4 +1,4 @@
-//! No 500 for anything a client can send.
+//! No request that a client can send is answered 500.
 
 use firefly_testkit::wire::request_bytes;
 use firefly_testkit::{TestCloud, new_device};
@@ -6,7 +6,7 @@ use firefly_testkit::{TestCloud, new_device};
 use super::ROUTES;
 
 /// A request line and headers that carry a good token, good signature headers of an unknown device and a good key, so
-/// that what is odd reaches the functions.
+/// that the odd part reaches the functions.
 fn request(cloud: &TestCloud, (method, path): (&str, &str), query: &str, odd: &[(&str, &[u8])]) -> Vec<u8> {
     let device = new_device();
     let path = path.replace("2d411e72-c806-3038-573b-bb16a4a19bcf", &device.uuid().to_string());
@@ -136,7 +136,7 @@ async fn odd_headers_and_queries_change_no_answer() {
 
 /// Here only the class of the status counts: some are the HTTP server's own answers.
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_comes_is_answered_and_never_with_500() {
+async fn odd_requests_are_answered_and_never_with_500() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let long = "a".repeat(70_000);

@@ -1,4 +1,4 @@
-//! Request bodies: how large they may be, and on which routes they count.
+//! Request bodies: their largest sizes, and the routes on which they count.
 
 use firefly_testkit::TestCloud;
 use firefly_testkit::answer::{assert_failure, assert_message};
@@ -6,7 +6,7 @@ use firefly_testkit::answer::{assert_failure, assert_message};
 const LIMIT: usize = 10 * 1_024 * 1_024;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_10_mb_is_413_whoever_asks() {
+async fn a_body_over_10_mb_is_413_for_every_caller() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let bearer = format!("Bearer {}", cloud.token("anna", &[]));
@@ -41,9 +41,9 @@ async fn a_body_that_makes_an_event_too_large_for_lambda_is_413() {
     assert_failure("a registration", &answer, 413, "body_too_large");
 }
 
-/// A body where none is expected changes nothing.
+/// A body on a route that does not expect one does not change the answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_ignored_where_none_counts() {
+async fn an_unexpected_body_is_ignored() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let envelope = device.seal(b"configuration", &[7; 12]).unwrap();

@@ -1,4 +1,4 @@
-//! What holds for every route: how requests come in, how answers go out, and that nothing a client sends is a 500.
+//! Rules of every route: the forms of requests and answers, and no 500 for any request of a client.
 
 mod anything;
 mod bodies;

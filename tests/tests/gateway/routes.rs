@@ -1,4 +1,4 @@
-//! Which methods and paths there are.
+//! The methods and paths of the API; every other one is 404.
 
 use firefly_functions::ALL;
 use firefly_testkit::TestCloud;
@@ -91,7 +91,7 @@ async fn every_other_method_and_path_is_404() {
     assert_eq!(head.status, 404);
 }
 
-/// Which routes ask for a token: the others answer for themselves.
+/// Only the users' routes ask for a token; the others answer for themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_asked_for_on_the_users_routes_alone() {
     let cloud = TestCloud::start().await;
@@ -117,7 +117,7 @@ async fn a_token_is_asked_for_on_the_users_routes_alone() {
 
 /// CORS is the gateway's: a page of any origin may call the API, and the preflight reaches no function.
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_may_call_the_api() {
+async fn cors_headers_allow_pages_of_any_origin() {
     let cloud = TestCloud::start().await;
     let origin = ("Origin", "https://console.example.com");
     for (method, path) in ROUTES {

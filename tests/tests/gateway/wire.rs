@@ -18,7 +18,7 @@ fn host(cloud: &TestCloud) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_204_and_a_304_have_no_body_and_announce_none() {
+async fn a_204_and_a_304_have_no_body_and_no_length() {
     let cloud = TestCloud::start().await;
     let (device, key) = (new_device(), cloud.mint().await);
     let headers = [("Host", host(&cloud)), ("X-Registration-Key", key.as_str()), ("Content-Type", "application/json")];

@@ -1,4 +1,4 @@
-//! Which bodies register a device, and that each bad member is named.
+//! A good body registers a device; of a bad one the member at fault is named.
 
 use std::fmt::Write as _;
 
@@ -122,7 +122,7 @@ async fn each_bad_member_is_named_and_spends_no_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_one_json_object_in_utf_8_is_400() {
+async fn a_body_that_is_not_one_json_object_in_utf_8_is_400() {
     let cloud = TestCloud::start().await;
     let (device, key) = (new_device(), cloud.mint().await);
     let good = Body::of(&device).bytes();
@@ -163,9 +163,9 @@ async fn what_is_not_one_json_object_in_utf_8_is_400() {
     assert_eq!(register(&cloud, key.as_str(), &good).await.status, 204);
 }
 
-/// Members nobody knows are skipped whatever they hold, and none of them is stored.
+/// Unknown members are skipped, with any value, and are not stored.
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_members_are_kept_out_of_the_way() {
+async fn unknown_members_are_skipped_and_not_stored() {
     let cloud = TestCloud::start().await;
     let plain = cloud.registered_device().await;
     let mut expected: Vec<_> = cloud.device_item(plain.uuid()).await.unwrap().into_keys().collect();
@@ -212,7 +212,7 @@ async fn unknown_members_are_kept_out_of_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_content_type_is_never_judged() {
+async fn a_registration_of_any_content_type_is_204() {
     let cloud = TestCloud::start().await;
     for content_type in [
         None,

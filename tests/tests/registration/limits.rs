@@ -1,4 +1,4 @@
-//! What is just within the limits of a registration, and how it is given back.
+//! Values just within the limits of a registration are stored, and given back as they were sent.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! `POST /devices/register`: who is registered, with what, and what it costs.
+//! `POST /devices/register` registers a device and spends a key.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs and does not get fails it")]
 
 mod body;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 struct Body(Vec<(String, String)>);
 
 impl Body {
-    /// What the firmware sends for this device.
+    /// The registration that the firmware sends for this device.
     fn of(device: &Identity) -> Self {
         let members: Map<String, Value> = serde_json::from_slice(&registration_body(device)).unwrap();
         Self(members.into_iter().map(|(name, value)| (name, value.to_string())).collect())
@@ -43,7 +43,7 @@ impl Body {
         format!("{{{}}}", members.collect::<Vec<_>>().join(",")).into_bytes()
     }
 
-    /// The same with a member nobody knows that makes it exactly so many bytes long.
+    /// The same with an unknown member that makes it exactly so many bytes long.
     fn padded_to(self, length: usize) -> Self {
         let padded = self.clone().and("padding", "\"\"").bytes().len();
         self.and("padding", format!("\"{}\"", "p".repeat(length - padded)))

@@ -1,4 +1,4 @@
-//! In which order a registration is judged, and that whatever is refused changes nothing.
+//! A registration is judged in a fixed order, and a refused one changes nothing.
 
 use firefly_core::registration::{MAX_BODY_LENGTH, RegistrationKey};
 use firefly_device::Identity;
@@ -9,7 +9,7 @@ use firefly_testkit::{START, TestCloud, new_device};
 
 use super::{Body, register};
 
-/// A key of each state, and what they are.
+/// A key of each state.
 struct Keys {
     live: String,
     expired: String,
@@ -36,7 +36,7 @@ impl Keys {
 /// Every device and every key.
 async fn everything(cloud: &TestCloud) -> impl PartialEq + std::fmt::Debug {
     let mut keys = cloud.items(KEYS, "key").await;
-    // Other items of that table are no keys.
+    // Other items of that table are not keys.
     keys.retain(|key, _| key.parse::<RegistrationKey>().is_ok());
     (cloud.items(DEVICES, "uuid").await, keys)
 }
@@ -90,7 +90,7 @@ async fn the_first_fault_in_the_order_is_answered_and_nothing_changes() {
 
 /// A registration whose answer was lost is repeated with a key that is spent by now, and must not cost another.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_that_is_registered_already_is_told_so_whatever_its_key() {
+async fn a_registered_device_is_204_with_any_key() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let keys = Keys::new(&cloud).await;
@@ -140,7 +140,7 @@ async fn a_key_registers_one_device() {
 
 /// The engine here reads consistently always; AWS's does so only when it is asked to.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_decides_is_read_consistently_and_written_in_one_transaction() {
+async fn a_registration_reads_consistently_and_writes_in_one_transaction() {
     let cloud = TestCloud::start().await;
     let (dynamodb, s3) = cloud.endpoints();
     let tap = Tap::in_front_of(dynamodb).await;

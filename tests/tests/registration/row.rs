@@ -21,7 +21,7 @@ fn attribute(value: &Value) -> AttributeValue {
     }
 }
 
-/// What the firmware sends, under the attribute names that have always been in the table.
+/// The members that the firmware sends, under the attribute names that have always been in the table.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_writes_these_attributes_and_no_others() {
     let cloud = TestCloud::start().await;
@@ -51,7 +51,7 @@ async fn a_registration_writes_these_attributes_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_optional_may_be_absent_or_null() {
+async fn an_absent_or_null_optional_member_is_not_stored() {
     let cloud = TestCloud::start().await;
     for null in [false, true] {
         let device = new_device();
@@ -67,7 +67,7 @@ async fn what_is_optional_may_be_absent_or_null() {
     }
 }
 
-/// Who made the key is who registered the device, as far as the key's maker's token told.
+/// The row names the maker of the key as the one who registered the device, as far as the maker's token told.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_maker_of_the_key_has_registered_the_device() {
     let cloud = TestCloud::start().await;

@@ -1,4 +1,4 @@
-//! A signed request is good once: what is remembered of it, where, and for how long.
+//! A signed request is good once: its nonce is remembered beside the device's item, for a limited time.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what a test needs and does not get fails it")]
 
 mod once;

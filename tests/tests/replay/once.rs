@@ -1,4 +1,4 @@
-//! Which requests spend a nonce, and that none is good twice.
+//! A request whose signature was verified spends its nonce, and is not good twice.
 
 use firefly_core::signed_request::Nonce;
 use firefly_testkit::answer::assert_failure;
@@ -10,7 +10,7 @@ use super::{base64, nonces, send, sign};
 const ROUTES: [(&str, &str); 4] =
     [("GET", "registration"), ("POST", "backup"), ("GET", "backup"), ("DELETE", "backup")];
 
-/// Also on another route, from another instance, and whatever the body.
+/// A copy is refused on another route, on another instance, and with any body.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_good_once_on_any_route_of_any_instance() {
     let cloud = TestCloud::start().await;
@@ -33,7 +33,7 @@ async fn a_request_is_good_once_on_any_route_of_any_instance() {
                 assert_failure(&case, &answer, 401, "replayed");
             }
         }
-        // None of the copies has done anything.
+        // The copies have done nothing.
         assert_eq!(cloud.stored_backup(device.uuid()).await, stored, "{first:?}");
         assert_eq!(cloud.device_item(device.uuid()).await, item, "{first:?}");
     }
@@ -41,7 +41,7 @@ async fn a_request_is_good_once_on_any_route_of_any_instance() {
 
 /// The nonce counts, not the whole request: the same one with another timestamp is another copy.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_nonce_is_good_once_whatever_its_timestamp() {
+async fn a_nonce_with_another_timestamp_is_replayed() {
     let cloud = TestCloud::start().await;
     let (device, other) = (cloud.registered_device().await, cloud.registered_device().await);
     let nonce = Nonce::new([1; 32]);
@@ -65,7 +65,7 @@ async fn timestamps_may_come_in_any_order() {
     }
 }
 
-/// Clients sign anew: what failed after its signature was verified is spent all the same.
+/// A request that fails after its signature was verified is spent all the same: clients sign each request again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_fails_afterwards_is_spent() {
     let cloud = TestCloud::start().await;
@@ -85,9 +85,9 @@ async fn a_request_that_fails_afterwards_is_spent() {
     assert_eq!(cloud.stored_backup(device.uuid()).await, None);
 }
 
-/// Only what a device has really signed is remembered: strangers can neither fill a record nor make one.
+/// A record holds only nonces that the device has signed: strangers can neither fill a record nor make one.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_before_spends_nothing() {
+async fn a_request_refused_before_admission_spends_no_nonce() {
     let cloud = TestCloud::start().await;
     let (device, stranger) = (cloud.registered_device().await, new_device());
     let impostor = new_device().with_uuid(device.uuid());

@@ -54,7 +54,8 @@ async fn the_record_is_an_item_beside_the_device_s() {
     }
 }
 
-/// Counted at the engine's door. The record is read and written; a believed record that has changed costs one write more.
+/// The calls are counted in front of the engine. The record is read and written; a hint that is out of date costs one
+/// write more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_admitted_in_one_write() {
     let engines = TestCloud::start().await;
@@ -85,7 +86,7 @@ async fn a_request_is_admitted_in_one_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_least_512_live_nonces_fit_and_beyond_is_429_until_they_leave() {
+async fn a_record_holds_512_live_nonces_and_a_full_one_is_429() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let mut admitted = 0;
@@ -105,7 +106,7 @@ async fn at_least_512_live_nonces_fit_and_beyond_is_429_until_they_leave() {
     assert_eq!(nonces(&record).len(), admitted);
     assert!(size(&record) < 65_536, "{} bytes", size(&record));
 
-    // What is refused so is not spent, and every route refuses it.
+    // A request that is refused so is not spent, and every route refuses it.
     let nonce = random_nonce(&mut rand::rng());
     for (method, what) in [("GET", "registration"), ("GET", "backup"), ("DELETE", "backup"), ("POST", "backup")] {
         let answer = cloud.signed(&sign(&device, &nonce, START), method, what, &[], None).await;

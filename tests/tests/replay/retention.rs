@@ -38,8 +38,8 @@ async fn a_nonce_leaves_60_seconds_after_its_timestamp() {
     }
 }
 
-/// Only those leave whose time has come, whatever the order they came in; all in the write that is due when the oldest
-/// of the write before leaves.
+/// A nonce leaves once its retention is over, for any order of arrival. Those that are due leave together, in the write
+/// that is due when the oldest of the write before leaves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turnover_keeps_what_is_live() {
     let cloud = TestCloud::start().await;
@@ -75,7 +75,7 @@ async fn a_turnover_keeps_what_is_live() {
 
 /// A host whose clock is behind another's finds the nonce as long as the request is fresh by its own.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_behind_does_not_reopen_the_door() {
+async fn a_nonce_is_still_replayed_on_a_host_whose_clock_is_behind() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let signed = sign(&device, &nonce(1), START);

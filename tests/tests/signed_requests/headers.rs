@@ -117,7 +117,7 @@ async fn a_missing_or_malformed_header_is_400_before_any_store_is_read() {
     }
 }
 
-/// Also without a store: which device a request is for is judged by the request alone.
+/// The answer comes from a cloud that has no store at all: the device in the path is judged by the request alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_device_than_the_path_s_is_403_before_any_store_is_read() {
     let cloud = TestCloud::start().await;
@@ -171,7 +171,7 @@ async fn header_names_and_uuids_are_accepted_in_any_case() {
 
 /// A backup sent under an upper-case UUID is the device's one backup.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_has_the_uuid_in_lower_case() {
+async fn a_backup_is_stored_under_the_uuid_in_lower_case() {
     let cloud = TestCloud::start().await;
     let device = cloud.registered_device().await;
     let envelope = device.seal(b"configuration", &[1; 12]).unwrap();

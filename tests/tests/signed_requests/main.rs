@@ -1,4 +1,4 @@
-//! What the four device-signed routes ask of a request before they do anything: headers, device, clock, signature.
+//! The four device-signed routes judge a request before they do anything: headers, device, clock, signature.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what a test needs and does not get fails it")]
 
 mod headers;

@@ -1,4 +1,4 @@
-//! In which order a signed request is judged, and what each refusal says.
+//! A signed request is judged in a fixed order, with an answer of its own for each fault.
 
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, SignedHeaders, random_nonce};
@@ -19,7 +19,7 @@ fn unsigned(headers: Headers) -> Headers {
     with(headers, "X-Device-Signature", NOBODYS_SIGNATURE)
 }
 
-/// Every request has all the faults from its own on; what is answered is the first.
+/// Every request has all the faults from its own on; the first of them is answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_fault_in_the_order_is_answered() {
     let cloud = TestCloud::start().await;
@@ -54,7 +54,7 @@ async fn the_first_fault_in_the_order_is_answered() {
             ("seen before", seen.clone(), &known, (401, "replayed")),
         ];
         for (fault, headers, uuid, (status, code)) in cases {
-            // The body of a POST is no envelope in each case.
+            // The body of a POST is not an envelope in each case.
             assert_failure(&format!("{route:?}: {fault}"), &send(&cloud, route, uuid, &headers).await, status, code);
         }
     }
@@ -71,7 +71,7 @@ async fn the_window_is_ten_whole_seconds_either_way() {
         for offset in [-10_i64, -9, 0, 9, 10] {
             let signed = headers(&sign_at(&device, START.checked_add_signed(offset).unwrap()));
             let answer = send(&cloud, route, &uuid, &signed).await;
-            // The signature holds: what is judged next is the body, or what is stored.
+            // The signature holds: the body, or the stored backup, is judged next.
             assert!(matches!(answer.status, 200 | 400 | 404), "{route:?} {offset} s: {}", answer.status);
         }
         for offset in [-1_000_000_000_i64, -3_600, -12, -11, 11, 12, 3_600, 1_000_000_000] {
@@ -121,7 +121,7 @@ async fn an_unknown_device_cannot_be_told_from_a_bad_signature() {
     }
 }
 
-/// A signature says who sent which nonce when: none of the three can be changed.
+/// A signature covers device, nonce and timestamp: a change of any of the three is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_holds_for_one_device_nonce_and_timestamp() {
     let cloud = TestCloud::start().await;
@@ -147,7 +147,7 @@ async fn a_signature_holds_for_one_device_nonce_and_timestamp() {
             );
         }
     }
-    // None of this has spent the nonce.
+    // These requests have not spent the nonce.
     assert_eq!(send(&cloud, ROUTES[0], &device.uuid().to_string(), &signed).await.status, 200);
 }
 
@@ -166,7 +166,7 @@ async fn a_device_and_its_replay_record_are_read_by_one_consistent_call() {
         let calls = |operation: &str| sent.matches(&format!("x-amz-target: DynamoDB_20120810.{operation}")).count();
         assert_eq!((calls("BatchGetItem"), calls("Get"), calls("Query"), calls("Scan")), (1, 0, 0, 0), "{sent}");
         assert_eq!(sent.matches("\"ConsistentRead\":true").count(), 1, "{sent}");
-        // The record as it was read makes the first write of the nonce the right one; a deletion clears the date besides.
+        // The record as it was read makes the first write of the nonce the right one; a deletion also clears the date.
         let writes = if route.0 == "DELETE" { 2 } else { 1 };
         assert_eq!(calls("UpdateItem"), writes, "{route:?} {sent}");
     }

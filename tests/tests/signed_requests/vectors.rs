@@ -1,4 +1,4 @@
-//! The firmware's own bytes at the door: what it signs is admitted, what it would never sign is refused.
+//! The firmware's own bytes at the door: a request that it signs is admitted, one that it would never sign is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

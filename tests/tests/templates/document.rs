@@ -8,7 +8,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Where a stack's template is, from the root.
+/// The path of a stack's template, from the root.
 pub(crate) fn template_file(stack: &str) -> String {
     if stack.starts_with("func-") { format!("lambdas/{stack}/template.yaml") } else { format!("stacks/{stack}.yaml") }
 }

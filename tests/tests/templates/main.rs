@@ -63,7 +63,7 @@ const SET_BY_LAMBDA: [&str; 4] = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET
 const LEADS_ELSEWHERE: [&str; 3] =
     ["AWS_ENDPOINT_URL_APPCONFIGDATA", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"];
 
-/// What a function's template says when everything optional is given.
+/// A function's template when everything optional is given.
 fn deployed(function: &str) -> FunctionTemplate {
     let parameters = [
         ("ApiId", "a1b2c3"),
@@ -115,7 +115,7 @@ fn every_function_is_deployed_as_its_route_says() {
         kinds.sort_unstable();
         assert_eq!(kinds, RESOURCES, "{function}");
         assert_eq!(document.resource("Function")["Metadata"]["SkipBuild"].as_bool(), Some(true), "{function}");
-        // Permissions stand in the role's own policies alone: no managed policy, none of SAM's beside the role.
+        // Permissions stand in the role's own policies alone: no managed policy, and no policy of SAM's beside it.
         let role = document.resource("FunctionRole");
         let names: BTreeSet<_> = members(&role["Properties"]).map(|(name, _)| name).collect();
         assert_eq!(names, ["AssumeRolePolicyDocument", "Policies", "RoleName"].into(), "{function}");
@@ -136,7 +136,7 @@ fn every_function_folder_has_its_route_its_stack_and_its_place_in_the_build() {
     assert!(ALL.iter().map(|function| function.name).eq(routes.iter().copied()));
     let stacks = STACKS.iter().filter(|stack| stack.is_function()).map(|stack| stack.name).collect::<BTreeSet<_>>();
     assert_eq!(stacks, routes);
-    // What `cargo lambda build` builds when it is told nothing else.
+    // The packages that `cargo lambda build` builds when it is not told others.
     let manifest = fs::read_to_string(document::root().join("Cargo.toml")).unwrap();
     let packages: String = routes.iter().map(|function| format!("    \"{function}\",\n")).collect();
     assert!(manifest.contains(&format!("[workspace.metadata.lambda.build]\npackages = [\n{packages}]\n")));

@@ -1,4 +1,4 @@
-//! What is watched is what is there: the dashboard and the alarms against what functions, services and stacks are.
+//! The dashboard and the alarms watch what functions, services and stacks really emit.
 
 mod emitted;
 mod watched;
@@ -63,7 +63,7 @@ fn filtered(watched: &Watched) -> Metric {
     Metric { namespace: text("MetricNamespace"), name: text("MetricName"), dimensions: BTreeMap::new() }
 }
 
-/// What the values of a dimension can be.
+/// The values that a dimension can have.
 fn values_of(dimension: &str) -> BTreeSet<String> {
     let tables = [DEVICES_TABLE, REGISTRATION_KEYS_TABLE].map(|stack| TableTemplate::parse(stack).unwrap());
     match dimension {
@@ -118,7 +118,7 @@ async fn everything_that_is_watched_is_there_and_everything_that_is_measured_is_
     }
     let refusing = emitted.iter().filter(|metric| metric.name == "SignaturesRefused");
     assert_eq!(functions(refusing), deployed_functions(is_device));
-    // What each set of dimensions costs: only the two that have causes are counted by them.
+    // Each set of dimensions costs, so only the two metrics that have causes are counted by them.
     let by_cause: BTreeSet<_> = emitted.iter().filter(|metric| metric.dimensions.contains_key("Code")).collect();
     assert!(by_cause.iter().all(|metric| ["Failed", "Refused"].contains(&metric.name.as_str())), "{by_cause:?}");
 }
@@ -177,13 +177,13 @@ fn the_dashboard_shows_every_alarm_and_no_widget_covers_another() {
         for cell in (x..x + width).flat_map(|column| (y..y + height).map(move |row| (column, row))) {
             assert!(covered.insert(cell), "{} lies over another", widget["properties"]["title"]);
         }
-        // Nothing says so, and the widget stays empty.
+        // A widget without a region stays empty, and no error says so.
         let drawn = widget["type"] != "metric" || widget["properties"]["region"].is_string();
         assert!(drawn, "{widget} has no region");
     }
 }
 
-/// Asserts what holds of each alarm.
+/// Asserts the rules of every alarm.
 fn assert_alarm(watched: &Watched, alarm: &Alarm<'_>) {
     let (name, properties) = (alarm.name, alarm.properties);
     assert!(name.starts_with("firefly-"), "{name}");
@@ -207,7 +207,7 @@ fn assert_alarm(watched: &Watched, alarm: &Alarm<'_>) {
     }
     alarm.groups.iter().for_each(|group| assert_queries(name, group));
 
-    // What an expression does not name it does not count.
+    // A metric that an expression does not name is not counted.
     let Some(expression) = alarm.expression else {
         assert_eq!(alarm.metrics.len(), 1, "{name}");
         return;
@@ -224,7 +224,7 @@ fn assert_alarm(watched: &Watched, alarm: &Alarm<'_>) {
     }
 }
 
-/// Asserts what holds of the metrics of an alarm or of one of its groups.
+/// Asserts the rules of the metrics of an alarm or of one of its groups.
 fn assert_queries(name: &str, properties: &Value) {
     assert_eq!(properties["TreatMissingData"].as_str(), Some("notBreaching"), "{name}");
     let queries = properties["Metrics"].as_sequence().unwrap();
@@ -292,7 +292,7 @@ fn requests_throttled_by_the_api_are_counted_in_its_access_log() {
     for (member, variable) in members.iter().zip(["$context.status", "$context.integrationLatency"]) {
         assert_eq!(format[member], variable, "{pattern}");
     }
-    // A text in the log: API Gateway writes `-` for what there is not.
+    // A text in the log: API Gateway writes `-` for an absent value.
     assert!(pattern.contains("= \"429\"") && pattern.contains("= \"-\""), "{pattern}");
 }
 
@@ -301,7 +301,7 @@ fn requests_throttled_by_the_api_are_counted_in_its_access_log() {
 async fn the_failures_that_are_listed_are_those_that_functions_log() {
     let lines = Lines::default();
     let writer = lines.clone();
-    // What other tests of this process do at the same time is logged, too.
+    // Other tests of this process log at the same time, too.
     tracing::subscriber::set_global_default(log::subscriber(move || writer.clone(), LogLevel::WARN)).unwrap();
     let cloud = TestCloud::start().await;
     let device = new_device();

@@ -6,7 +6,7 @@ use serde_yaml_ng::Value;
 
 use super::document::{Document, template_file};
 
-/// The root template, and which stack each of its resources is.
+/// The root template, and the stack that each of its resources is.
 struct Root {
     document: Document,
     stacks: BTreeMap<String, &'static Stack>,

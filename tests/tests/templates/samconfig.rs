@@ -4,7 +4,7 @@ use firefly_deploy::graph::STACKS;
 
 use super::document::{root, template_file};
 
-/// What CI deploys a stack with; it adds the bucket, the role and the parameters itself.
+/// The settings that CI deploys a stack with; it adds the bucket, the role and the parameters itself.
 fn environment(stack: &str) -> String {
     format!(
         "[{stack}.deploy.parameters]\n\

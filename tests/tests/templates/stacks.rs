@@ -79,7 +79,7 @@ fn the_api_is_declared_so_that_no_deploy_of_it_takes_routes_away() {
     let log = document.resource("AccessLogGroup");
     assert_eq!(log["Properties"]["LogGroupName"].as_str(), Some("/aws/vendedlogs/firefly-api-gateway"));
     assert_eq!(log["Properties"]["RetentionInDays"].as_u64(), Some(30));
-    // Whatever belongs to the custom domain is there with it.
+    // All that belongs to the custom domain is there with it.
     for id in ["Domain", "DomainMapping", "DomainRecord"] {
         assert_eq!(document.resource(id)["Condition"].as_str(), Some("HasDomain"), "{id}");
     }
@@ -118,7 +118,7 @@ fn data_outlive_their_stacks_and_can_be_adopted() {
         assert_eq!(resource["Type"].as_str(), Some(kind), "{stack}");
         assert_eq!(resource["DeletionPolicy"].as_str(), Some("Retain"), "{stack}");
         assert_eq!(resource["UpdateReplacePolicy"].as_str(), Some("Retain"), "{stack}");
-        // What makes the deploy after an import differ from it.
+        // These make the deploy after an import differ from it.
         assert!(resource.get("Metadata").is_some(), "{stack}");
         assert!(!document.has_section("Transform"), "{stack}");
         if kind == "AWS::DynamoDB::Table" {
@@ -196,7 +196,7 @@ fn bootstrap_needs_the_environment_and_gives_it_back() {
 }
 
 #[test]
-fn what_ci_may_do_is_limited_to_our_names() {
+fn ci_may_act_on_our_names_alone() {
     let document = Document::of_file("stacks/bootstrap.yaml");
     let mut beyond = BTreeSet::new();
     let mut judge = |statement: &Value| {

@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 /// Longest wait for the end of a process: longer than it waits for its own requests.
 const GENEROUS: Duration = Duration::from_secs(90);
-/// What the line on standard output begins with that tells the URL.
+/// The beginning of the line on standard output that tells the URL.
 const READY: &str = "FireFly Cloud answers at ";
-/// What the line on standard error begins with that answers Ctrl-C.
+/// The beginning of the line on standard error that answers Ctrl-C.
 const STOPPING: &str = "firefly-local: stopping";
 
 /// The binary with these arguments, in an environment without AWS.
@@ -85,7 +85,7 @@ pub(crate) fn argument(path: &Path) -> &str {
 
 /// A running local cloud; killed when dropped.
 pub(crate) struct Local {
-    /// Until it is waited for.
+    /// The process; `None` once it has been waited for.
     child: Option<Child>,
     url: String,
     client: Client,
@@ -94,7 +94,7 @@ pub(crate) struct Local {
     stderr: Option<JoinHandle<Vec<u8>>>,
 }
 
-/// How a local cloud ended, and all that it wrote.
+/// The end of a local cloud: its exit status, and all that it wrote.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: Vec<u8>,

@@ -27,13 +27,13 @@ pub(crate) struct Alarm<'a> {
     name: &'a str,
     /// The word that its metrics have.
     word: &'static str,
-    /// How many metrics it has for each function, and how many beside them.
+    /// The number of metrics that it has for each function, and of those beside them.
     each: usize,
     fixed: usize,
 }
 
 impl<'a> Alarm<'a> {
-    /// Reads a block of the source; none where it is no alarm with metrics of several functions.
+    /// Reads a block of the source; `None` where it is not an alarm with metrics of several functions.
     pub(crate) fn read(block: &'a str) -> Option<Self> {
         if !block.contains("    Type: AWS::CloudWatch::Alarm\n") {
             return None;
@@ -97,7 +97,7 @@ impl<'a> Alarm<'a> {
         Ok(out + &between)
     }
 
-    /// The rows of a dashboard that draw what the alarm watches, over all its functions.
+    /// The rows of a dashboard that draw the alarm's metrics, over all its functions.
     fn rows(&self, sets: &Sets<'_>) -> Result<String, Error> {
         let document = Document::parse(rows::SOURCE, &format!("Resources:\n{}", self.block))?;
         let alarm = document.entry("Resources", self.id);

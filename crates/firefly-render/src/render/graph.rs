@@ -12,7 +12,7 @@ pub(crate) const FILE: &str = "crates/firefly-deploy/src/graph/functions.rs";
 /// The names that the table of functions can use of the file beside it.
 const NAMES: [&str; 7] = ["API", "API_FOR_USERS", "LAYER", "Stack", "bucket", "function", "table"];
 
-/// The functions with what each needs, in the order in which they are deployed.
+/// The functions with the needs of each, in the order in which they are deployed.
 pub(crate) fn text(tree: &Tree) -> String {
     let functions = tree.deploy_order();
     let mut rows = String::new();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::error::Error;
 use crate::function::Function;
 
-/// What `cargo lambda build` builds when no package is named.
+/// The packages that `cargo lambda build` builds when no package is named.
 pub(crate) fn packages(functions: &[Function]) -> String {
     let mut out = "# `cargo lambda build` builds these when no package is named.\n[workspace.metadata.lambda.build]\npackages = [\n".to_owned();
     for function in functions {

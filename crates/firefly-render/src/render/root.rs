@@ -13,7 +13,7 @@ use crate::tree::Tree;
 
 /// The root template.
 pub(crate) const FILE: &str = "template.yaml";
-/// How many functions are made at once.
+/// The number of functions that are made at once.
 const CHAINS: usize = 3;
 
 /// The resources of all functions. `text` is the root template without them: it names the stores.

@@ -32,7 +32,7 @@ impl<'a> Sets<'a> {
         self.functions.iter().filter(wanted).copied().collect()
     }
 
-    /// The same with none but these functions.
+    /// The same source with these functions only.
     pub(crate) fn only(functions: &[&'a Function]) -> Self {
         Self { functions: functions.to_vec() }
     }
@@ -85,7 +85,7 @@ fn metric(item: &str, word: &str, function: &Function) -> String {
     format!("{first}\n{rest}")
 }
 
-/// The rows of a dashboard for these functions: `.` is what stands in the row before.
+/// The rows of a dashboard for these functions: `.` repeats the value of the row before.
 fn row(line: &str, word: &str, functions: &[&Function], out: &mut String) {
     let indent = " ".repeat(indent(line));
     let after = if line.trim_end().ends_with(',') { "," } else { "" };

@@ -2,7 +2,7 @@
 
 use crate::function::Function;
 
-/// What CI deploys each function with.
+/// The environments that CI deploys the functions with.
 pub(crate) fn environments(functions: &[Function]) -> String {
     let environments = functions.iter().map(|function| {
         let name = &function.name;

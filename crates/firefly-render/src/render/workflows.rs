@@ -73,7 +73,7 @@ pub(crate) fn matrix(functions: &[&Function]) -> String {
     list(functions, "          - ")
 }
 
-/// What is built to deploy all stacks.
+/// The packages that are built to deploy all stacks.
 pub(crate) fn build(functions: &[&Function]) -> String {
     let indent = " ".repeat(8);
     format!("      what: >-\n{indent}firefly-deploy\n{indent}live\n{}", list(functions, &indent))

@@ -127,7 +127,7 @@ fn a_trigger_beside_routes_is_refused_for_now() {
 }
 
 #[test]
-fn statuses_that_are_none_or_out_of_order_are_refused() {
+fn malformed_or_unordered_statuses_are_refused() {
     let allowed = "allowed is HTTP statuses from 200 to 599";
     for bad in ["[]", "200", "\"200\""] {
         assert_refused("[200, 400, 403]", bad, "statuses", &format!("is {bad}; {allowed}"));
@@ -180,7 +180,7 @@ fn a_grant_of_no_action_or_of_a_pattern_is_refused() {
 }
 
 #[test]
-fn a_grant_that_is_no_table_is_refused() {
+fn a_grant_that_is_not_a_table_is_refused() {
     let problem = "allowed are tables, each under [[grant]]";
     let tree = Tree::copy();
     let text = tree.read(FILE);

@@ -1,4 +1,4 @@
-//! What grants become: statements, variables, parameters, and needs of the deployment's table.
+//! Grants become statements, variables, parameters, and needs of the deployment's table.
 
 use firefly_templates::Document;
 
@@ -49,7 +49,7 @@ fn a_condition_stands_in_the_statement() {
 }
 
 #[test]
-fn a_resource_that_is_no_store_stands_in_the_statement_alone() {
+fn a_resource_that_is_not_a_store_stands_in_the_statement_alone() {
     let tree = granted(
         "[[grant]]\nresource = \"arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:firefly-reports\"\n\
          actions = [\"sqs:SendMessage\"]\n\n[[grant]]\nresource = \"arn:aws:iot:*:*:topic/x\"\nactions = [\"iot:Publish\"]\n",

@@ -95,7 +95,7 @@ fn alarms_of_25_functions_are_groups_under_a_composite_that_alone_notifies() {
             assert!(functions.iter().eq(&deployed(tree, wanted)), "{id}: {functions:?}");
         }
     }
-    // What does not count by function is as before.
+    // An alarm that does not count by function is as before.
     for (id, resource) in one.resources().filter(|(id, _)| !id.ends_with("FunctionsAlarm") && *id != "Dashboard") {
         let grouped = ["FunctionErrorsAlarm", "RefusedSignaturesAlarm"].contains(&id);
         assert!(grouped || many.entry("Resources", id) == Some(resource), "{id}");

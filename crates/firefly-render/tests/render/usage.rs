@@ -1,4 +1,4 @@
-//! How the command line is used.
+//! The command line: mistakes, help, and a root that is not there.
 
 use std::process::Command;
 
@@ -37,7 +37,7 @@ fn help_is_printed_to_standard_output() {
 }
 
 #[test]
-fn a_root_that_is_not_there_is_exit_1() {
+fn a_missing_root_is_exit_1() {
     let tree = Tree::copy();
     std::fs::remove_dir_all(tree.root()).unwrap();
     let output = tree.run(&[]);

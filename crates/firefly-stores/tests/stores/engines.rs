@@ -30,7 +30,7 @@ pub(crate) struct Engines {
     /// Clients that meet no fault.
     pub(crate) items: aws_sdk_dynamodb::Client,
     pub(crate) objects: aws_sdk_s3::Client,
-    /// What befalls the calls of the stores.
+    /// The faults that the calls of the stores meet.
     pub(crate) faults: Faults,
     variables: BTreeMap<String, String>,
     _stop: [oneshot::Sender<()>; 2],

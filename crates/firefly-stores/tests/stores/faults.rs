@@ -11,10 +11,10 @@ use emulator_kit::proxy::{self, End, Proxy};
 use http::Request;
 use tokio::sync::watch;
 
-/// What befalls one call.
+/// The fate of one call.
 #[derive(Clone)]
 pub(crate) enum Fault {
-    /// Nothing.
+    /// The call passes.
     Pass,
     /// This status and body are the answer; the engine does not see the call.
     Answer(u16, String),
@@ -24,7 +24,7 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// The connection ends after so many bytes of the answer's body.
     Cut(usize),
-    /// Nothing until [`Faults::release`].
+    /// The call waits for [`Faults::release`].
     Hold,
 }
 

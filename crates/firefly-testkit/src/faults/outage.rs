@@ -1,4 +1,4 @@
-//! What a store's failing looks like from the function's side, and what a client is told of it.
+//! Outages of a store as the function sees them, and the answers that a client gets to them.
 
 use firefly_device::Response;
 
@@ -9,9 +9,9 @@ use crate::answer::{assert_failure, json};
 /// A way in which every call of a kind fails, the SDK's retries included.
 #[derive(Clone, Debug)]
 pub struct Outage {
-    /// Names it where a test fails.
+    /// The outage's name in the message of a failed test.
     pub name: &'static str,
-    /// What happens to each call.
+    /// The fate of each call.
     pub fault: Fault,
     /// The status with which a request that depends on the call is answered: 503 where trying again helps, else 500.
     pub status: u16,
@@ -100,13 +100,13 @@ impl Outage {
 
 /// A cloud that an outage has befallen.
 pub struct Broken {
-    /// Which call, and how it fails.
+    /// The call and the way in which it fails, for messages.
     pub case: String,
     /// The cloud.
     pub cloud: TestCloud,
-    /// What befalls it.
+    /// The faults that the cloud's calls meet.
     pub faults: Faults,
-    /// How the calls fail.
+    /// The way in which the calls fail.
     pub outage: Outage,
 }
 

@@ -11,7 +11,7 @@ const ACCOUNT: &str = "000000000000";
 /// Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB".
 const TABLE_OPERATIONS: [&str; 6] = ["DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"];
 
-/// The actions of a transaction's items; TransactWriteItems itself is none.
+/// The actions of a transaction's items; TransactWriteItems itself is not an action.
 ///
 /// Source: DynamoDB Developer Guide, "Using IAM with DynamoDB transactions".
 const TRANSACTION_ITEMS: [(&str, &str); 4] = [
@@ -37,7 +37,7 @@ const OBJECT_OPERATIONS: [(Method, &str); 4] = [
 const FURTHER_ACTIONS: [&str; 3] = ["x-amz-acl", "x-amz-copy-source", "x-amz-tagging"];
 
 impl Call {
-    /// What the call took of the role, its answer having this status.
+    /// The actions that the call took of the role, its answer having this status.
     pub(super) fn used(&self, status: StatusCode) -> Vec<Used> {
         let used = match self.request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()) {
             Some(target) => self.of_dynamodb(target),

@@ -4,7 +4,7 @@ use firefly_templates::FunctionTemplate;
 
 use crate::TestCloud;
 
-/// What the template of a function says, deployed without layers and AppConfig.
+/// The template of a function, deployed without layers and AppConfig.
 pub fn template(function: &str) -> FunctionTemplate {
     let parameters = [
         ("ApiId", "test"),
@@ -20,8 +20,8 @@ pub fn template(function: &str) -> FunctionTemplate {
 }
 
 impl TestCloud {
-    /// The environment of a function that works on this cloud's engines: what its template says, and region,
-    /// credentials and endpoints. Its credentials are good for what the template's role allows.
+    /// The environment of a function that works on this cloud's engines: the template's variables, and region,
+    /// credentials and endpoints. The credentials may do what the template's role allows.
     pub fn environment_of(&self, template: &FunctionTemplate) -> BTreeMap<String, String> {
         let mut environment = template.environment.clone();
         environment.extend(self.environment_as(&template.name));

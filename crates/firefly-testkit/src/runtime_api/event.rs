@@ -83,7 +83,7 @@ impl Event {
         self.with("/body", text).with("/isBase64Encoded", false)
     }
 
-    /// When the gateway received the request.
+    /// The time at which the gateway received the request.
     pub fn time(&self) -> UnixSeconds {
         let milliseconds = self.get("/requestContext/timeEpoch").and_then(Value::as_u64);
         UnixSeconds::new(milliseconds.expect("an event has a time") / 1_000)

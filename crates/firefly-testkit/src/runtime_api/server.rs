@@ -45,7 +45,7 @@ struct Api {
     asked: watch::Sender<Asked>,
 }
 
-/// How often a process has asked for an event, and when it did so last.
+/// The number of times that a process has asked for an event, and the time of the last one.
 #[derive(Clone, Copy, Default)]
 struct Asked {
     times: usize,

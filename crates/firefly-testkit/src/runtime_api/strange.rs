@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 use super::Event;
 
 impl Event {
-    /// The event with one strange member each: what clients can make API Gateway send, what other versions of it might
-    /// add, and what it leaves out. None of them is a reason to answer otherwise.
+    /// The event with one strange member each: members that clients can make API Gateway send, that other versions of
+    /// it might add, or that it leaves out. The answer is the same with each.
     pub fn strange(&self) -> Vec<(String, Self)> {
         let long = "a".repeat(70_000);
         let mut changes: Vec<(&str, Value)> = [

@@ -1,4 +1,4 @@
-//! What the functions write, found by asking them.
+//! The metrics and log lines of the functions, found by asking them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};

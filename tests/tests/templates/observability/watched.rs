@@ -1,4 +1,4 @@
-//! What the dashboard and the alarms name.
+//! The metrics that the dashboard and the alarms name.
 
 use firefly_templates::tagged;
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use serde_yaml_ng::Value;
 use super::Metric;
 use crate::document::Document;
 
-/// What an alarm's ARN is before its name.
+/// The text of an alarm's ARN before its name.
 const ALARM_ARN: &str = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:";
-/// What stands for the parameter `ApiId`.
+/// The value of the parameter `ApiId`.
 pub(super) const API_ID: &str = "a1b2c3";
 
 /// The stack of dashboard and alarms.
@@ -177,8 +177,8 @@ impl Search {
     }
 }
 
-/// The metrics that a widget names one by one: `[namespace, name, dimension, value, …, options]`, where `.` is what
-/// stands there in the row before. Source: CloudWatch API Reference, "Dashboard Body Structure and Syntax".
+/// The metrics that a widget names one by one: `[namespace, name, dimension, value, …, options]`, where `.` repeats the
+/// value of the row before. Source: CloudWatch API Reference, "Dashboard Body Structure and Syntax".
 fn metrics(widget: &Json) -> Vec<Metric> {
     let mut before: Vec<&str> = Vec::new();
     let mut found = Vec::new();
