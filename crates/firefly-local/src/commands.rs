@@ -1,0 +1,6 @@
+//! The commands, one file each.
+
+pub(crate) mod env;
+pub(crate) mod mint;
+pub(crate) mod serve;
+pub(crate) mod token;
