@@ -130,26 +130,37 @@ pub struct TextError;
 
 /// The description that a device gives of itself when it registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewDevice {
     /// The member `uuid`.
+    #[cfg_attr(feature = "openapi", schemars(rename = "uuid", with = "String"))]
     pub id: DeviceId,
     /// The member `product_id`.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub product_id: Text,
     /// The member `product_hex`.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub product_hex: ProductHex,
     /// The member `device_class`; the firmware's is `CONTROLLER`.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub device_class: Text,
     /// The member `public_key`.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub public_key: DevicePublicKey,
     /// The member `registering_application`.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub registering_application: Text,
     /// The member `registering_version`.
+    #[cfg_attr(feature = "openapi", schemars(with = "String"))]
     pub registering_version: Text,
     /// The member `mcu`, kept as sent.
+    #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, serde_json::Value>"))]
     pub mcu: JsonObject,
     /// The member `network`, each interface kept as sent; `None` if absent or null.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<Vec<serde_json::Map<String, serde_json::Value>>>"))]
     pub network: Option<Vec<JsonObject>>,
     /// The member `partitions`, each partition kept as sent; `None` if absent or null.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<Vec<serde_json::Map<String, serde_json::Value>>>"))]
     pub partitions: Option<Vec<JsonObject>>,
 }
 

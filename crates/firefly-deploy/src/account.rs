@@ -1,148 +1,38 @@
-//! The AWS account and region that stacks are deployed to, and how long it is waited for.
+//! The AWS account and region that stacks are deployed to, and the limits of waits.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError};
-use aws_sdk_cloudformation::error::SdkError;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::aws_error::{AwsError, causes};
 use crate::environment::{self, ConnectError, EnvironmentName};
 
-/// Longest wait for a TCP and TLS handshake.
+/// The longest wait for a TCP and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest wait for one try of a call.
+/// The longest wait for one try of a call.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Longest wait for a call, its retries included.
+/// The longest wait for a call, its retries included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(90);
-/// Tries of a call: CloudFormation throttles describes when many stacks are deployed at once.
+/// The tries of a call. CloudFormation throttles describes when many stacks are deployed at once.
 const ATTEMPTS: u32 = 6;
-/// What the names of this program's change sets begin with; others' are never touched.
+/// The prefix of the names of this program's change sets. Other change sets are never touched.
 pub(crate) const CHANGE_SET_PREFIX: &str = "firefly-deploy-";
 
-/// Why AWS was of no help.
-#[derive(Debug, thiserror::Error)]
-pub enum AwsError {
-    /// No region is configured.
-    #[error("no AWS region: set AWS_REGION")]
-    NoRegion,
-    /// No credentials are configured.
-    #[error(
-        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE{}",
-        .cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default()
-    )]
-    NoCredentials {
-        /// What stands in the way of those that are configured.
-        cause: Option<String>,
-    },
-    /// AWS refused a call.
-    #[error("{operation}: {message} ({code}){}", advice(.code))]
-    Refused {
-        /// The operation.
-        operation: &'static str,
-        /// AWS's code of the error.
-        code: String,
-        /// AWS's own words.
-        message: String,
-    },
-    /// No answer came, or none that can be read.
-    #[error("{operation}: no usable answer from AWS: {cause}; check network, region and endpoint, and run again")]
-    NoAnswer {
-        /// The operation.
-        operation: &'static str,
-        /// What the SDK says.
-        cause: String,
-    },
-    /// An answer lacks a member that AWS documents as always there.
-    #[error("{operation}: AWS's answer has no {member}")]
-    Incomplete {
-        /// The operation.
-        operation: &'static str,
-        /// The member.
-        member: &'static str,
-    },
-    /// A wait has reached its limit.
-    #[error(
-        "{subject} was still busy after {minutes} minutes ({state}): run again to go on waiting, --wait-minutes for longer"
-    )]
-    StillBusy {
-        /// What was waited for.
-        subject: String,
-        /// The state it stayed in.
-        state: String,
-        /// How long it was waited for.
-        minutes: u64,
-    },
-}
-
-impl AwsError {
-    pub(crate) fn call<E>(operation: &'static str, error: SdkError<E>) -> Self
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        match (error.code(), error.message()) {
-            (Some(code), message) => Self::Refused {
-                operation,
-                code: code.to_owned(),
-                message: one_line(message.unwrap_or("no reason given")),
-            },
-            (None, _) => Self::NoAnswer { operation, cause: causes(&error) },
-        }
-    }
-
-    pub(crate) fn incomplete(operation: &'static str, member: &'static str) -> Self {
-        Self::Incomplete { operation, member }
-    }
-}
-
-/// An error with what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    let mut causes: Vec<_> = chain.map(|error| one_line(&error.to_string())).collect();
-    // A cause that already ends the one before it says nothing new.
-    causes.dedup_by(|next, before| before.ends_with(next.as_str()));
-    causes.join(": ")
-}
-
-/// What to do about a refusal.
-fn advice(code: &str) -> &'static str {
-    match code {
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            "; the credentials have expired: get new ones and run again"
-        }
-        "InvalidClientTokenId"
-        | "UnrecognizedClientException"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "InvalidSignatureException"
-        | "IncompleteSignature" => "; AWS does not know these credentials: check AWS_ACCESS_KEY_ID and its secret",
-        "AccessDenied" | "AccessDeniedException" => {
-            "; use a role that may do it, such as the one the stack firefly-bootstrap makes"
-        }
-        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => "; run again in a minute",
-        _ => "",
-    }
-}
-
-/// Text in one line.
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// How often AWS is asked while it works, and how many times.
+/// The limits of a wait for AWS.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
-    /// Time between two looks.
+    /// The time between two looks.
     pub interval: Duration,
-    /// Looks before a wait is given up.
+    /// The number of looks after which a wait is given up.
     pub looks: u32,
 }
 
 impl Waits {
-    /// A look every five seconds, for so many minutes.
+    /// Looks every five seconds, for so many minutes.
     #[must_use]
     pub fn minutes(minutes: u32) -> Self {
         let interval = Duration::from_secs(5);
@@ -154,24 +44,25 @@ impl Waits {
     }
 }
 
-/// How an account is worked with.
-pub struct Options {
+/// The options of the work on an account.
+pub struct AccountOptions {
     /// The environment to work on, which must be the one that the account holds.
     pub environment: EnvironmentName,
-    /// The role CloudFormation works with; none means the caller's own permissions, or the stack's earlier role.
+    /// The role that CloudFormation assumes; `None` means the caller's own permissions, or the stack's earlier role.
     pub role_arn: Option<String>,
     /// The limits of every wait.
     pub waits: Waits,
-    /// What tells the change sets of this run from those of others.
+    /// The number that tells the change sets of this run from those of others.
     pub run: u64,
-    /// Whether buckets are addressed by path (`/bucket/key`), as endpoints other than AWS's are.
+    /// Whether buckets are addressed by path (`/bucket/key`), which endpoints other than AWS's need.
     pub s3_path_style: bool,
     /// Takes each line of progress.
     pub progress: Box<dyn Fn(&str)>,
 }
 
-/// An AWS account in one region that holds the environment asked for: only [`Account::new`] makes one, after it has
-/// compared the names.
+/// An AWS account in one region that holds the environment asked for.
+///
+/// Only [`Account::new`] makes one, after it has compared the names.
 pub struct Account {
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -187,13 +78,15 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account that the process environment names: region, credentials or profile, and `AWS_ENDPOINT_URL` with
-    /// its variants for single services.
+    /// Connects to the account that the process environment names.
+    ///
+    /// The environment has the region, credentials or a profile, and perhaps `AWS_ENDPOINT_URL` or its variants for single
+    /// services.
     ///
     /// # Errors
     ///
     /// [`AwsError::NoRegion`], [`AwsError::NoCredentials`] and those of [`Account::new`].
-    pub async fn connect(options: Options) -> Result<Self, ConnectError> {
+    pub async fn connect(options: AccountOptions) -> Result<Self, ConnectError> {
         let http_client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -217,12 +110,12 @@ impl Account {
         Self::new(&config, options).await
     }
 
-    /// The account that a configuration names.
+    /// Connects to the account that a configuration names.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] where the account does not hold the environment, or nothing says that it does.
-    pub async fn new(config: &SdkConfig, options: Options) -> Result<Self, ConnectError> {
+    /// [`ConnectError`] if the account does not hold the environment, or does not say so.
+    pub async fn new(config: &SdkConfig, options: AccountOptions) -> Result<Self, ConnectError> {
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
         let cloudformation = aws_sdk_cloudformation::Client::new(config);
         environment::compare(&cloudformation, &region, &options.environment).await?;
@@ -242,7 +135,7 @@ impl Account {
         })
     }
 
-    /// The account's number.
+    /// Returns the account's number.
     pub(crate) async fn id(&self) -> Result<String, AwsError> {
         const OPERATION: &str = "sts:GetCallerIdentity";
         let identity = self.sts.get_caller_identity().send().await;
@@ -250,7 +143,7 @@ impl Account {
         identity.account.ok_or_else(|| AwsError::incomplete(OPERATION, "Account"))
     }
 
-    /// A name no change set has yet.
+    /// Returns a name that no change set has yet.
     pub(crate) fn change_set_name(&self) -> String {
         let number = self.change_sets.fetch_add(1, Ordering::Relaxed);
         format!("{CHANGE_SET_PREFIX}{}-{number}", self.run)
@@ -260,17 +153,17 @@ impl Account {
         (self.progress)(line);
     }
 
-    /// Looks until there is something, within the limit; each new state is shown.
+    /// Looks until `look` is ready, within the limits. Shows each new state as progress.
     pub(crate) async fn wait<T, E: From<AwsError>>(
         &self,
         subject: &str,
-        mut look: impl AsyncFnMut() -> Result<Look<T>, E>,
+        mut look: impl AsyncFnMut() -> Result<Poll<T>, E>,
     ) -> Result<T, E> {
         let mut shown = String::new();
         for _ in 0..self.waits.looks {
             match look().await? {
-                Look::Done(value) => return Ok(value),
-                Look::Still(state) => {
+                Poll::Ready(value) => return Ok(value),
+                Poll::Pending(state) => {
                     if state != shown {
                         self.progress(&format!("{subject}: {state}"));
                         shown = state;
@@ -284,10 +177,10 @@ impl Account {
     }
 }
 
-/// What a look at something that takes time has found.
-pub(crate) enum Look<T> {
-    /// It is there.
-    Done(T),
-    /// It is in this state still.
-    Still(String),
+/// The result of a look at something that takes time.
+pub(crate) enum Poll<T> {
+    /// It has ended, with this result.
+    Ready(T),
+    /// It goes on, in this state.
+    Pending(String),
 }

@@ -1,6 +1,8 @@
-//! Deploying the stacks that hold data: an existing table or bucket is adopted, never made anew.
+//! The deployment of stacks that hold data. An existing table or bucket is adopted and never replaced.
 
 mod bucket;
+mod difference;
+mod error;
 mod live;
 mod plan;
 mod read_back;
@@ -11,95 +13,32 @@ mod templates;
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{ResourceToImport, StackStatus};
-use firefly_templates::ParseError;
 
-use crate::account::{Account, AwsError, Look};
+use crate::account::{Account, Poll};
 use crate::graph::Stack;
-use crate::stacks::StackError;
 use crate::stacks::change_set::{Change, ChangeKind};
 
+pub use error::DataError;
 pub(crate) use live::Live;
 pub use plan::Refusal;
 use plan::{Observed, Step};
 pub(crate) use table::LiveTable;
 pub(crate) use target::Target;
 
-/// Most operations on a stack in one run: a recovery, an import, updates, and some to spare.
+/// The most operations on a stack in one run: a recovery, an import, updates, and some to spare.
 const MOST_STEPS: usize = 12;
 
-/// Environment variable with the name of the bucket of backups; unset or empty means the default name.
-pub(crate) const BUCKET_VARIABLE: &str = "BACKUP_BUCKET_NAME";
-
-/// Why a table or bucket could not be deployed.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// A call failed.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    /// An operation on the stack failed.
-    #[error(transparent)]
-    Stack(#[from] StackError),
-    /// Nothing may be touched as things are.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The template is not one that a table or bucket can be adopted with.
-    #[error("stacks/{stack}.yaml: {cause}")]
-    Template {
-        /// The stack.
-        stack: &'static str,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// What was deployed is not what the template asks for.
-    #[error("deployed, but {0}")]
-    ReadBack(String),
-    /// The stack keeps going back to states it was brought out of.
-    #[error("the stack {stack} does not come to rest; look at its events and run again")]
-    Restless {
-        /// The stack.
-        stack: String,
-    },
-}
-
-impl DataError {
-    pub(crate) fn template(stack: &Stack, error: &ParseError) -> Self {
-        Self::Template { stack: stack.name, cause: format!("not a template: {error}") }
-    }
-}
-
-/// A setting that is not as a template asks for.
-#[derive(Debug)]
-pub(crate) struct Difference {
-    setting: &'static str,
-    found: String,
-    wanted: String,
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} {} → {}", self.setting, self.found, self.wanted)
-    }
-}
-
-fn differences(found: &BTreeMap<&'static str, String>, wanted: &BTreeMap<&'static str, String>) -> Vec<Difference> {
-    let differing = wanted.iter().filter_map(|(setting, wanted)| {
-        let found = found.get(setting).cloned().unwrap_or_default();
-        (found != *wanted).then(|| Difference { setting, found, wanted: wanted.clone() })
-    });
-    differing.collect()
-}
-
-/// Whether a stack holds a table or the bucket.
+/// Returns whether a stack holds a table or the bucket.
 #[must_use]
 pub fn holds_data(stack: &Stack) -> bool {
     target::kind(stack).is_some()
 }
 
-/// What [`deploy`] would do as things are, as text; nothing is changed.
+/// Describes the steps that [`deploy`] would take now, and changes nothing.
 ///
 /// # Errors
 ///
-/// [`DataError`], also where [`deploy`] would refuse.
+/// [`DataError`], also if [`deploy`] would refuse.
 pub async fn plan(
     account: &Account,
     stack: &'static Stack,
@@ -107,14 +46,14 @@ pub async fn plan(
 ) -> Result<String, DataError> {
     let target = Target::new(account, stack, environment).await?;
     let observed = observe(account, &target).await?;
-    plan::describe(&target, observed)
+    Ok(plan::describe(&target, observed)?)
 }
 
-/// Creates, adopts or updates a table or bucket with its stack, whatever state an earlier run has left them in.
+/// Creates, adopts or updates a table or bucket with its stack, in whatever state an earlier run has left them.
 ///
 /// # Errors
 ///
-/// [`DataError`]. Nothing is left that the next run does not go on from.
+/// [`DataError`]. The next run goes on from any state that is left.
 pub async fn deploy(
     account: &Account,
     stack: &'static Stack,
@@ -126,8 +65,8 @@ pub async fn deploy(
             .wait(&target.name, async || {
                 let observed = observe(account, &target).await?;
                 Ok::<_, DataError>(match plan::next(&target, &observed)? {
-                    Step::Wait(state) => Look::Still(state),
-                    step => Look::Done((observed, step)),
+                    Step::Wait(state) => Poll::Pending(state),
+                    step => Poll::Ready((observed, step)),
                 })
             })
             .await?;
@@ -139,7 +78,7 @@ pub async fn deploy(
                 account.delete_stack(&shell, Vec::new()).await?;
             }
             Step::DeleteStack { stack, retain } => account.delete_stack(&stack, retain).await?,
-            // Where it fails again, that ends the run.
+            // A second failure ends the run.
             Step::ContinueRollback(stack) => account.continue_rollback(&stack).await?,
             Step::Report(stack) => return Err(account.failed(&stack).await?.into()),
             Step::Import => import(account, &target, &observed.live).await?,
@@ -185,7 +124,7 @@ async fn observe(account: &Account, target: &Target) -> Result<Observed, DataErr
             observed.change_sets = account.change_sets(&stack.name).await?;
         }
         observed.resources = account.stack_resources(stack).await?;
-        // Asked only where the answer matters: a stack that holds no data resource can take none with it.
+        // A stack that does not hold the resource cannot delete it with itself, so the template is not read.
         observed.retains = !observed.holds(&target.logical_id) || account.retains(stack, &target.logical_id).await?;
     }
     observed.owner = account.owner(&target.resource).await?;

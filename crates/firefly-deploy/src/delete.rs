@@ -1,19 +1,21 @@
-//! Deleting a stack, its left-overs and, where it is asked for, its table.
+//! The deletion of a stack, its left-overs and, unless it is kept, its table.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 use firefly_templates::Document;
 
-use crate::account::{Account, AwsError, Look};
+use crate::account::{Account, Poll};
+use crate::aws_error::AwsError;
 use crate::data::{DataError, Live, LiveTable, Target, holds_data};
+use crate::deployed_stack::DeployedStack;
 use crate::graph::Stack;
-use crate::stacks::{DeployedStack, StackError, StackResource};
+use crate::stacks::{StackError, StackResource};
 
-/// The parameter of a stack that protects its user pool, and its value while it does.
+/// The parameter that protects a stack's user pool, and its value while it does.
 const USER_POOL_PROTECTION: (&str, &str) = ("UserPoolDeletionProtection", "ACTIVE");
 
-/// Why a stack was not deleted, or not all of it.
+/// The reason why a stack was not deleted, or not completely.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
     /// A call failed.
@@ -22,10 +24,10 @@ pub enum DeleteError {
     /// An operation on the stack failed.
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// The table or bucket cannot be made out.
+    /// The table or bucket cannot be determined.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Other stacks need it.
+    /// Other stacks need the stack.
     #[error("the stack {stack} is needed by {dependents}: delete them first")]
     Needed {
         /// The stack.
@@ -52,7 +54,7 @@ pub enum DeleteError {
         /// The stack.
         stack: String,
     },
-    /// The stack would take a table or bucket with it that is to stay.
+    /// The stack would delete a table or bucket that is to stay.
     #[error(
         "the stack {stack} would delete its {noun} {name}, nothing was touched: run `firefly-deploy data {workflow}` \
          first, which gives it DeletionPolicy Retain"
@@ -60,14 +62,14 @@ pub enum DeleteError {
     TakesData {
         /// The stack.
         stack: String,
-        /// Table or bucket.
+        /// The word `table` or `bucket`.
         noun: &'static str,
-        /// Its name.
+        /// The name of the table or bucket.
         name: String,
         /// The stack's workflow.
         workflow: &'static str,
     },
-    /// The table is not this stack's.
+    /// The table belongs to another stack.
     #[error("the table {table} belongs to the stack {owner}: delete that stack instead, nothing was touched")]
     Owned {
         /// The table.
@@ -85,13 +87,13 @@ pub enum DeleteError {
     },
 }
 
-/// Deletes a stack, a log group left without it and, unless `keep_data`, its table; a bucket always stays.
+/// Deletes a stack, its left-over log group and, unless `keep_data`, its table. A bucket always stays.
 ///
-/// What is absent already is no error: a delete that was interrupted goes on when it is run again.
+/// An absent stack, log group or table is not an error: a delete that was interrupted goes on when it is run again.
 ///
 /// # Errors
 ///
-/// [`DeleteError`]; every refusal comes before anything is touched.
+/// [`DeleteError`]. Every refusal comes before the first change.
 pub async fn delete(
     account: &Account,
     stack: &'static Stack,
@@ -143,7 +145,7 @@ async fn refuse_while_needed(account: &Account, stack: &Stack) -> Result<(), Del
     Err(DeleteError::Needed { stack: stack.stack_name(), dependents: needing.join(", ") })
 }
 
-/// The table that is to be deleted after its stack; none where it is gone, and for a bucket, which always stays.
+/// Returns the table that is to be deleted after its stack; `None` if it is gone, and for a bucket.
 async fn doomed_table<'a>(account: &Account, target: &'a Target) -> Result<Option<&'a str>, DeleteError> {
     let table = target.resource.as_str();
     if !matches!(account.live(target).await?, Live::Table(_)) {
@@ -168,14 +170,14 @@ async fn settled_table(account: &Account, table: &str) -> Result<LiveTable, AwsE
     account
         .wait(table, async || {
             Ok(match account.table(table).await? {
-                LiveTable::Settling(state) => Look::Still(state),
-                live => Look::Done(live),
+                LiveTable::Settling(state) => Poll::Pending(state),
+                live => Poll::Ready(live),
             })
         })
         .await
 }
 
-/// What of a stack's data a deletion must be told to retain. A table that is doomed anyway may go with its stack.
+/// Returns the logical ids that a deletion must be told to retain. A doomed table may be deleted with its stack.
 async fn retained(
     account: &Account,
     target: &Target,
@@ -212,7 +214,7 @@ async fn delete_left_over_log_group(account: &Account, stack: &Stack) -> Result<
     Ok(())
 }
 
-/// Deletes a table, if it is there still; point-in-time recovery leaves a system backup for 35 days.
+/// Deletes a table if it still exists. Point-in-time recovery leaves a system backup for 35 days.
 async fn delete_table(account: &Account, table: &str) -> Result<(), DeleteError> {
     if let LiveTable::Absent = settled_table(account, table).await? {
         return Ok(());

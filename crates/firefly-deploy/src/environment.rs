@@ -1,34 +1,34 @@
-//! The environment that an account holds: names of stacks, tables and roles are fixed, so an account has room for one.
+//! The environment that an account holds. Names of stacks, tables and roles are fixed, so an account has room for one.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::StackStatus;
 
-use crate::account::AwsError;
+use crate::aws_error::AwsError;
+use crate::deployed_stack::describe;
 use crate::graph::stack_name;
-use crate::stacks::describe;
 
 /// The environment variable with the name of the environment that is to be worked on.
 const VARIABLE: &str = "FIREFLY_ENVIRONMENT";
-/// The stack that says which environment its account and region hold.
+/// The stack whose output names the environment of its account and region.
 const BOOTSTRAP: &str = "bootstrap";
-/// The output it says so in.
+/// The output with the name of the environment.
 const OUTPUT: &str = "Environment";
-/// The way to have that output.
+/// The advice for an account without that output.
 const ADVICE: &str = "check AWS_REGION, or deploy stacks/bootstrap.yaml again in that region with Environment=NAME, the \
                       one environment of this account";
 
-/// The account cannot be worked on.
+/// The reason why an account cannot be worked on.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// There is no region, there are no credentials, or a call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// Nobody said which environment is to be worked on.
+    /// The environment to be worked on is not named.
     #[error("{VARIABLE} is not set: set it to the name of the environment to work on, such as production")]
     NotNamed,
-    /// The credentials may not read the bootstrap stack: they are those of a role that an older bootstrap stack made.
+    /// The credentials may not read the bootstrap stack. A role that an older bootstrap stack made lacks the permission.
     #[error(
         "nothing says that {region} holds the environment {asked:?}, nothing was touched: the stack {stack} may not be \
          read ({message}): {ADVICE}"
@@ -40,10 +40,10 @@ pub enum ConnectError {
         asked: String,
         /// The bootstrap stack.
         stack: String,
-        /// AWS's own words.
+        /// AWS's message.
         message: String,
     },
-    /// The bootstrap stack cannot say which environment there is.
+    /// The bootstrap stack does not name an environment.
     #[error(
         "nothing says that {region} holds the environment {asked:?}, nothing was touched: the stack {stack} {cause}: \
          {ADVICE}"
@@ -58,7 +58,7 @@ pub enum ConnectError {
         /// The fault of the stack.
         cause: &'static str,
     },
-    /// The bootstrap stack is in a state in which its output may change or is not there.
+    /// The bootstrap stack is in a state in which its output may change or is absent.
     #[error(
         "nothing says that {region} holds the environment {asked:?}, nothing was touched: the stack {stack} is \
          {status}: run again once it is deployed with Environment=NAME, the one environment of this account"
@@ -83,7 +83,7 @@ pub enum ConnectError {
         region: String,
         /// The environment that was asked for.
         asked: String,
-        /// The environment that is there.
+        /// The environment that the account holds.
         held: String,
     },
 }
@@ -93,18 +93,18 @@ pub enum ConnectError {
 pub struct EnvironmentName(String);
 
 impl EnvironmentName {
-    /// The name that the variable `FIREFLY_ENVIRONMENT` has as its value.
+    /// Reads the name from the variable `FIREFLY_ENVIRONMENT`.
     ///
     /// # Errors
     ///
-    /// [`ConnectError::NotNamed`] where it is unset or empty.
+    /// [`ConnectError::NotNamed`] if it is unset or empty.
     pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, ConnectError> {
         let name = environment.get(VARIABLE).filter(|name| !name.is_empty());
         name.map(|name| Self(name.clone())).ok_or(ConnectError::NotNamed)
     }
 }
 
-/// Succeeds only where the bootstrap stack of this account and region names the environment that was asked for.
+/// Succeeds only if the bootstrap stack of this account and region names the environment that was asked for.
 pub(crate) async fn compare(client: &Client, region: &str, asked: &EnvironmentName) -> Result<(), ConnectError> {
     let (region, asked, stack) = (region.to_owned(), asked.0.clone(), stack_name(BOOTSTRAP));
     let found = match describe(client, &stack).await {

@@ -1,5 +1,4 @@
-//! The stacks and what each needs of the others: the one table that deploy order, delete order, parameters and the
-//! refusals of `delete` come from.
+//! The stacks and their needs. Deploy order, delete order, parameters and the refusals of `delete` come from this table.
 
 mod functions;
 mod render;
@@ -15,7 +14,7 @@ use stack::stack;
 pub const INTEGRATION_TESTS: &str = "run-integration-tests";
 const INTEGRATION_TESTS_REASON: &str = "Endpoint must be live before integration tests run";
 
-/// The stacks beside the functions, needed ones first.
+/// The stacks without functions, needed ones first.
 const OTHERS: [Stack; 7] = [
     stack!("cognito", &[]),
     stack!("dynamodb-devices", &[]),
@@ -26,7 +25,7 @@ const OTHERS: [Stack; 7] = [
     stack!("observability", &[Need { stack: "api-gateway", purpose: Purpose::Watch }]),
 ];
 
-/// Every stack CI deploys, needed ones first. The stack `bootstrap`, which CI itself works with, is deployed by hand.
+/// Every stack that CI deploys, needed ones first. CI itself needs the stack `bootstrap`, which is deployed by hand.
 pub static STACKS: [Stack; OTHERS.len() + FUNCTIONS.len()] = {
     let mut stacks = [OTHERS[0]; OTHERS.len() + FUNCTIONS.len()];
     let mut index = 0;
@@ -42,7 +41,7 @@ pub static STACKS: [Stack; OTHERS.len() + FUNCTIONS.len()] = {
 pub struct Dependency {
     /// The other workflow.
     pub workflow: String,
-    /// Why the order matters.
+    /// The reason for the order.
     pub reason: String,
 }
 
@@ -53,31 +52,31 @@ impl Dependency {
 }
 
 impl Stack {
-    /// The stack of a name such as `api-gateway`.
+    /// Returns the stack of a name such as `api-gateway`.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         STACKS.iter().find(|stack| stack.name == name)
     }
 
-    /// Its name in CloudFormation.
+    /// Returns the stack's name in CloudFormation.
     #[must_use]
     pub fn stack_name(&self) -> String {
         stack_name(self.name)
     }
 
-    /// Name of the workflow that deletes it.
+    /// Returns the name of the workflow that deletes the stack.
     #[must_use]
     pub fn delete_workflow(&self) -> String {
         delete_workflow(self.name)
     }
 
-    /// Whether it holds a function.
+    /// Returns whether the stack holds a function.
     #[must_use]
     pub fn is_function(&self) -> bool {
         self.name.starts_with("func-")
     }
 
-    /// The stacks that need this one, each with its need.
+    /// Iterates over the stacks that need this one, each with its need.
     pub fn dependents(&self) -> impl Iterator<Item = (&'static Self, &'static Need)> {
         let name = self.name;
         STACKS
@@ -86,13 +85,13 @@ impl Stack {
             .filter(move |(_, need)| need.stack == name)
     }
 
-    /// What is deployed before this stack.
+    /// Returns the stacks that are deployed before this one.
     #[must_use]
     pub fn deploy_dependencies(&self) -> Vec<Dependency> {
         self.needs.iter().map(|need| Dependency::new(need.stack, need.purpose.deploy_reason())).collect()
     }
 
-    /// What is deleted before this stack.
+    /// Returns the stacks that are deleted before this one.
     #[must_use]
     pub fn delete_dependencies(&self) -> Vec<Dependency> {
         self.dependents()
@@ -100,7 +99,7 @@ impl Stack {
             .collect()
     }
 
-    /// What needs this stack to be deployed.
+    /// Returns the workflows that need this stack to be deployed.
     #[must_use]
     pub fn required_by_deploy(&self) -> Vec<Dependency> {
         let tests = self.is_function().then(|| Dependency::new(INTEGRATION_TESTS, INTEGRATION_TESTS_REASON));
@@ -110,7 +109,7 @@ impl Stack {
             .collect()
     }
 
-    /// What needs this stack to be deleted.
+    /// Returns the workflows that need this stack to be deleted.
     #[must_use]
     pub fn required_by_delete(&self) -> Vec<Dependency> {
         self.needs
@@ -128,19 +127,19 @@ fn delete_workflow(name: &str) -> String {
     format!("delete-{name}")
 }
 
-/// The stacks in deploy order: those of one step need only stacks of earlier steps.
+/// Returns the stacks in deploy order. Those of one step need only stacks of earlier steps.
 #[must_use]
 pub fn deploy_order() -> Vec<Vec<&'static Stack>> {
     steps(|stack, placed| stack.needs.iter().all(|need| placed.iter().any(|other| other.name == need.stack)))
 }
 
-/// The stacks in delete order: those of one step are needed only by stacks of earlier steps.
+/// Returns the stacks in delete order. Those of one step are needed only by stacks of earlier steps.
 #[must_use]
 pub fn delete_order() -> Vec<Vec<&'static Stack>> {
     steps(|stack, placed| stack.dependents().all(|(other, _)| placed.iter().any(|gone| gone.name == other.name)))
 }
 
-/// Steps of stacks, each step those that are `ready` after the steps before it.
+/// Returns the stacks in steps. Each step has the stacks that are `ready` after the steps before it.
 fn steps(ready: impl Fn(&'static Stack, &[&'static Stack]) -> bool) -> Vec<Vec<&'static Stack>> {
     let mut placed: Vec<&'static Stack> = Vec::new();
     let mut steps = Vec::new();
@@ -162,7 +161,7 @@ mod tests {
     use super::{STACKS, Stack, delete_order, deploy_order};
 
     #[test]
-    fn needs_name_stacks_that_stand_before() {
+    fn needs_name_earlier_stacks() {
         for (position, stack) in STACKS.iter().enumerate() {
             for need in stack.needs {
                 assert!(
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_is_found_by_its_own_name_alone() {
+    fn a_stack_is_found_only_by_its_own_name() {
         assert_eq!(Stack::named("cognito").map(Stack::stack_name).as_deref(), Some("firefly-cognito"));
         assert!(Stack::named("firefly-cognito").is_none());
         assert!(Stack::named("bootstrap").is_none());

@@ -1,16 +1,21 @@
-//! What CI runs that SAM cannot: parameters from other stacks' outputs, adopting tables and a bucket that hold data,
-//! deletes that lose nothing by accident, and the order of it all.
+//! The part of a deployment that SAM cannot do.
+//!
+//! This crate resolves parameters from the outputs of other stacks, adopts tables and a bucket that hold data, deletes
+//! without losing data by accident, and knows the order of the stacks.
 
 mod account;
+mod aws_error;
 mod data;
 mod delete;
+mod deployed_stack;
 mod environment;
 pub mod graph;
 mod log_groups;
 mod params;
 mod stacks;
 
-pub use account::{Account, AwsError, Options, Waits};
+pub use account::{Account, AccountOptions, Waits};
+pub use aws_error::AwsError;
 pub use data::{DataError, Refusal, deploy as deploy_data, holds_data, plan as plan_data};
 pub use delete::{DeleteError, delete};
 pub use environment::{ConnectError, EnvironmentName};

@@ -1,9 +1,10 @@
-//! Log groups left without their stack. They block the stack's next create.
+//! Log groups that are left without their stack. They block the next creation of the stack.
 
-use crate::account::{Account, AwsError};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
 impl Account {
-    /// Whether there is a log group of this name.
+    /// Returns whether there is a log group of this name.
     pub(crate) async fn has_log_group(&self, name: &str) -> Result<bool, AwsError> {
         let mut pages = self.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().send();
         while let Some(page) = pages.next().await {

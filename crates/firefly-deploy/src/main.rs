@@ -1,4 +1,4 @@
-//! `firefly-deploy`: what CI runs that SAM cannot.
+//! `firefly-deploy`: the part of a deployment that SAM cannot do.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,9 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firefly_deploy::graph::{self, STACKS, Stack};
-use firefly_deploy::{Account, EnvironmentName, Options, Waits, delete, deploy_data, holds_data, params, plan_data};
+use firefly_deploy::{
+    Account, AccountOptions, EnvironmentName, Waits, delete, deploy_data, holds_data, params, plan_data,
+};
 
-/// What CI runs that SAM cannot: parameters from outputs, adopting tables and a bucket, safe deletes, order.
+/// Does for CI what SAM cannot: parameters from outputs, adopting tables and a bucket, safe deletes, order.
 ///
 /// Region and credentials come from the environment (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
 /// AWS_SESSION_TOKEN or AWS_PROFILE), and so does the name of the environment (FIREFLY_ENVIRONMENT): every command but
@@ -133,7 +135,7 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Help as clap prints it; a mistake in one line.
+/// Prints help as clap does, and a mistake in one line.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let _ = error.print();
@@ -183,7 +185,7 @@ async fn connect(
     waits: Waits,
 ) -> Result<Account, Box<dyn std::error::Error>> {
     let set = |name| environment.get(name).is_some_and(|value| !value.is_empty());
-    let options = Options {
+    let options = AccountOptions {
         environment: EnvironmentName::from_environment(environment)?,
         role_arn: Some(role_arn).filter(|role| !role.is_empty()),
         waits,

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types::StackStatus;
 use firefly_templates::{Document, Parameter, ParseError};
 
-use crate::account::{Account, AwsError};
+use crate::account::Account;
+use crate::aws_error::AwsError;
+use crate::deployed_stack::DeployedStack;
 use crate::graph::{Stack, stack_name};
-use crate::stacks::DeployedStack;
 
-/// Why a stack's parameters cannot be given.
+/// The reason why a stack's parameters cannot be given.
 #[derive(Debug, thiserror::Error)]
 pub enum ParamsError {
     /// A call failed.
@@ -18,7 +19,7 @@ pub enum ParamsError {
     /// A template cannot be read.
     #[error("not a template: {0}")]
     Template(#[from] ParseError),
-    /// A stack it needs outputs of is not deployed.
+    /// A stack whose outputs are needed is not deployed.
     #[error("the stack {stack} does not exist: deploy {workflow} first")]
     MissingStack {
         /// The stack.
@@ -26,7 +27,7 @@ pub enum ParamsError {
         /// The workflow that deploys it.
         workflow: &'static str,
     },
-    /// A stack it needs outputs of is not in a state in which they can be used.
+    /// A stack whose outputs are needed is in a state in which they cannot be used.
     #[error("the stack {stack} is {status} and its outputs cannot be used: deploy {workflow} first")]
     Unusable {
         /// The stack.
@@ -51,12 +52,12 @@ pub enum ParamsError {
     BadValue {
         /// The environment variable.
         variable: String,
-        /// Its value.
+        /// The variable's value.
         value: String,
-        /// What it must be.
+        /// The rule for the value.
         rule: String,
     },
-    /// The stack would fail to make its log group.
+    /// The stack could not make its log group.
     #[error(
         "the log group {group} exists without the stack {stack}, which could not be created: run `firefly-deploy \
          delete {workflow}`, which removes it with its log"
@@ -71,12 +72,14 @@ pub enum ParamsError {
     },
 }
 
-/// Every parameter of a stack's template as a YAML mapping: from the outputs of the stacks it needs, from environment
-/// variables, or else the template's default. A parameter left out would keep the value it had.
+/// Returns every parameter of a stack's template as a YAML mapping.
+///
+/// A value comes from the outputs of the stacks that are needed, from an environment variable, or from the template's
+/// default. All parameters are in the mapping, because one that is left out would keep its earlier value.
 ///
 /// # Errors
 ///
-/// [`ParamsError`]; nothing has been deployed then.
+/// [`ParamsError`]. Nothing has been deployed then.
 pub async fn params(
     account: &Account,
     stack: &Stack,
@@ -89,7 +92,7 @@ pub async fn params(
         let outputs = need.purpose.outputs();
         let found = account.stack(&stack_name(need.stack)).await?;
         if outputs.is_empty() {
-            // A function deploys without its table or bucket, and answers errors until that is there.
+            // A function deploys without its table or bucket, and answers errors until that exists.
             if found.is_none() {
                 account.progress(&format!("warning: {} is not deployed: deploy it, too", stack_name(need.stack)));
             }
@@ -113,11 +116,11 @@ pub async fn params(
         // YAML takes a JSON string as it is.
         yaml += &format!("{}: {}\n", parameter.name, serde_json::Value::String(value));
     }
-    // `{}` is a mapping, an empty text is none.
+    // `{}` is a mapping, an empty text is not.
     Ok(if yaml.is_empty() { "{}\n".to_owned() } else { yaml })
 }
 
-/// The values of the outputs; one that stands under a condition in its template is empty where it is absent.
+/// Returns the values of the outputs. An output under a condition is empty if it is absent.
 fn outputs_of(
     workflow: &'static str,
     found: Option<DeployedStack>,
@@ -165,7 +168,7 @@ fn from_environment(parameter: &Parameter, environment: &BTreeMap<String, String
     }
 }
 
-/// The environment variable of a parameter: `DomainName` is `DOMAIN_NAME`.
+/// Returns the environment variable of a parameter: `DomainName` is `DOMAIN_NAME`.
 fn variable(parameter: &str) -> String {
     let mut variable = String::new();
     for (position, letter) in parameter.chars().enumerate() {

@@ -1,28 +1,26 @@
-//! Stacks as CloudFormation has them: looking at them, waiting for them, deleting them, and why they failed.
+//! Operations on stacks: descriptions, waits, deletions, and the reasons of failures.
 
 pub(crate) mod change_set;
 
-use std::collections::BTreeMap;
-
-use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 use firefly_templates::{Document, ParseError};
 
-use crate::account::{Account, AwsError, Look, one_line};
+use crate::account::{Account, Poll};
+use crate::aws_error::{AwsError, one_line};
+use crate::deployed_stack::{DeployedStack, describe, is_absent};
 
-/// Why an operation on a stack failed.
+/// The reason why an operation on a stack failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// A call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The template a stack was deployed with cannot be read.
+    /// The template with which a stack was deployed cannot be read.
     #[error("the template of the stack {stack} cannot be read: not a template: {source}")]
     Template {
         /// The stack.
         stack: String,
-        /// What is wrong with it.
+        /// The fault of the template.
         source: ParseError,
     },
     /// CloudFormation could not plan a change.
@@ -41,9 +39,9 @@ pub enum StackError {
     LosesData {
         /// The stack.
         stack: String,
-        /// What would be done.
+        /// The action on the resource.
         action: &'static str,
-        /// The logical id of table or bucket.
+        /// The logical id of the table or bucket.
         resource: String,
     },
     /// An operation ended in a state of failure.
@@ -58,36 +56,6 @@ pub enum StackError {
     },
 }
 
-/// A stack that CloudFormation knows.
-#[derive(Debug, Clone)]
-pub(crate) struct DeployedStack {
-    /// Its ARN, which finds it after it is deleted, too.
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) status: StackStatus,
-    pub(crate) outputs: BTreeMap<String, String>,
-    pub(crate) parameters: BTreeMap<String, String>,
-}
-
-impl DeployedStack {
-    /// Whether CloudFormation is working on it. A stack under review waits for somebody to act.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.status.as_str().ends_with("_IN_PROGRESS") && self.status != StackStatus::ReviewInProgress
-    }
-
-    /// Whether it is at rest in a state in which its outputs are those of its resources.
-    pub(crate) fn has_usable_outputs(&self) -> bool {
-        matches!(
-            self.status,
-            StackStatus::CreateComplete
-                | StackStatus::UpdateComplete
-                | StackStatus::UpdateRollbackComplete
-                | StackStatus::ImportComplete
-                | StackStatus::ImportRollbackComplete
-        )
-    }
-}
-
 /// A resource in a stack's list.
 #[derive(Debug, Clone)]
 pub(crate) struct StackResource {
@@ -97,61 +65,30 @@ pub(crate) struct StackResource {
 }
 
 impl StackResource {
-    /// Whether the stack still holds it.
+    /// Returns whether the stack still holds the resource.
     pub(crate) fn is_held(&self) -> bool {
         !matches!(self.status, ResourceStatus::DeleteComplete | ResourceStatus::DeleteSkipped)
     }
 }
 
-/// Whether CloudFormation answered that there is no such stack, which it says in words alone.
-fn is_absent(error: &impl ProvideErrorMetadata) -> bool {
-    error.code() == Some("ValidationError") && error.message().is_some_and(|text| text.contains("does not exist"))
-}
-
-/// A stack by name or ARN; none where it does not exist or is deleted.
-pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<DeployedStack>, AwsError> {
-    const OPERATION: &str = "cloudformation:DescribeStacks";
-    let described = match client.describe_stacks().stack_name(name).send().await {
-        Ok(described) => described,
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(AwsError::call(OPERATION, error)),
-    };
-    let Some(stack) = described.stacks.unwrap_or_default().into_iter().next() else {
-        return Ok(None);
-    };
-    let status = stack.stack_status.ok_or_else(|| AwsError::incomplete(OPERATION, "StackStatus"))?;
-    if status == StackStatus::DeleteComplete {
-        return Ok(None);
-    }
-    let outputs = stack.outputs.unwrap_or_default().into_iter();
-    let parameters = stack.parameters.unwrap_or_default().into_iter();
-    Ok(Some(DeployedStack {
-        id: stack.stack_id.ok_or_else(|| AwsError::incomplete(OPERATION, "StackId"))?,
-        name: stack.stack_name.unwrap_or_else(|| name.to_owned()),
-        status,
-        outputs: outputs.filter_map(|output| output.output_key.zip(output.output_value)).collect(),
-        parameters: parameters.filter_map(|given| given.parameter_key.zip(given.parameter_value)).collect(),
-    }))
-}
-
 impl Account {
-    /// A stack by name or ARN; none where it does not exist or is deleted.
+    /// Describes a stack by name or ARN; `None` if it does not exist or is deleted.
     pub(crate) async fn stack(&self, name: &str) -> Result<Option<DeployedStack>, AwsError> {
         describe(&self.cloudformation, name).await
     }
 
-    /// A stack once CloudFormation has stopped working on it.
+    /// Waits until CloudFormation does not work on a stack, and describes it.
     pub(crate) async fn settled_stack(&self, name: &str) -> Result<Option<DeployedStack>, AwsError> {
         self.wait(name, async || {
             Ok(match self.stack(name).await? {
-                Some(stack) if stack.is_busy() => Look::Still(stack.status.to_string()),
-                found => Look::Done(found),
+                Some(stack) if stack.is_busy() => Poll::Pending(stack.status.to_string()),
+                found => Poll::Ready(found),
             })
         })
         .await
     }
 
-    /// The resources a stack lists.
+    /// Returns the resources that a stack lists.
     pub(crate) async fn stack_resources(&self, stack: &DeployedStack) -> Result<Vec<StackResource>, AwsError> {
         let mut pages = self.cloudformation.list_stack_resources().stack_name(&stack.id).into_paginator().send();
         let mut resources = Vec::new();
@@ -167,7 +104,7 @@ impl Account {
         Ok(resources)
     }
 
-    /// The name of the stack that holds a resource.
+    /// Returns the name of the stack that holds a resource.
     pub(crate) async fn owner(&self, physical_id: &str) -> Result<Option<String>, AwsError> {
         let describe = self.cloudformation.describe_stack_resources().physical_resource_id(physical_id);
         let resources = match describe.send().await {
@@ -186,7 +123,7 @@ impl Account {
         Ok(owned.and_then(|resource| resource.stack_name))
     }
 
-    /// Whether a resource outlives its stack as that was deployed.
+    /// Returns whether a resource outlives its stack, by the template with which that was deployed.
     pub(crate) async fn retains(&self, stack: &DeployedStack, logical_id: &str) -> Result<bool, StackError> {
         let answer = self.cloudformation.get_template().stack_name(&stack.id).send().await;
         let answer = answer.map_err(|error| AwsError::call("cloudformation:GetTemplate", error))?;
@@ -195,16 +132,16 @@ impl Account {
         Ok(template.retains(logical_id))
     }
 
-    /// Waits for an operation that has begun, and fails unless it ends as wanted.
+    /// Waits for an operation that has begun. Fails unless it ends in the wanted state.
     pub(crate) async fn finish(&self, id: &str, wanted: &StackStatus) -> Result<(), StackError> {
         let name = name_of(id);
         let stack = self
             .wait(name, async || {
                 Ok::<_, AwsError>(match self.stack(id).await? {
                     Some(stack) if stack.is_busy() || stack.status == StackStatus::ReviewInProgress => {
-                        Look::Still(stack.status.to_string())
+                        Poll::Pending(stack.status.to_string())
                     }
-                    found => Look::Done(found),
+                    found => Poll::Ready(found),
                 })
             })
             .await?;
@@ -222,8 +159,9 @@ impl Account {
         }
     }
 
-    /// Deletes a stack that nothing works on; `retain` are the resources that a failed deletion could not delete and
-    /// that are to stay.
+    /// Deletes a stack at rest.
+    ///
+    /// `retain` names resources that are to stay. CloudFormation takes only those that a failed deletion could not delete.
     pub(crate) async fn delete_stack(&self, stack: &DeployedStack, retain: Vec<String>) -> Result<(), StackError> {
         let retain = Some(retain).filter(|retain| !retain.is_empty());
         let delete = self.cloudformation.delete_stack().stack_name(&stack.id).set_retain_resources(retain);
@@ -232,9 +170,9 @@ impl Account {
         let left = self
             .wait(&stack.name, async || {
                 Ok::<_, AwsError>(match self.stack(&stack.id).await? {
-                    Some(left) if left.status == StackStatus::DeleteFailed => Look::Done(Some(left)),
-                    Some(left) => Look::Still(left.status.to_string()),
-                    None => Look::Done(None),
+                    Some(left) if left.status == StackStatus::DeleteFailed => Poll::Ready(Some(left)),
+                    Some(left) => Poll::Pending(left.status.to_string()),
+                    None => Poll::Ready(None),
                 })
             })
             .await?;
@@ -247,7 +185,7 @@ impl Account {
         }
     }
 
-    /// Lets a failed rollback of an update go on, skipping nothing.
+    /// Continues a failed rollback of an update without skipping a resource.
     pub(crate) async fn continue_rollback(&self, stack: &DeployedStack) -> Result<(), StackError> {
         let request = self.cloudformation.continue_update_rollback().stack_name(&stack.id);
         let answer = request.set_role_arn(self.role_arn.clone()).send().await;
@@ -255,19 +193,19 @@ impl Account {
         self.finish(&stack.id, &StackStatus::UpdateRollbackComplete).await
     }
 
-    /// The failure a stack is in, with the reasons that its events give.
+    /// Returns the failure of a stack with the reasons in its events.
     pub(crate) async fn failed(&self, stack: &DeployedStack) -> Result<StackError, AwsError> {
         let reasons = self.failure_reasons(stack).await?;
         Ok(StackError::Failed { stack: stack.name.clone(), status: stack.status.clone(), reasons })
     }
 
-    /// Why the latest operation on a stack failed, first cause first.
+    /// Returns the reasons why the latest operation on a stack failed, first cause first.
     async fn failure_reasons(&self, stack: &DeployedStack) -> Result<String, AwsError> {
         let mut reasons = Vec::new();
         let mut pages = self.cloudformation.describe_stack_events().stack_name(&stack.id).into_paginator().send();
         'pages: while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::call("cloudformation:DescribeStackEvents", error))?;
-            // Newest first.
+            // The newest event comes first.
             for event in page.stack_events.unwrap_or_default() {
                 let status = event.resource_status().map(ResourceStatus::as_str).unwrap_or_default();
                 let reason = one_line(event.resource_status_reason().unwrap_or_default());
@@ -290,7 +228,7 @@ impl Account {
     }
 }
 
-/// The name in a stack's ARN, `arn:…:stack/NAME/UUID`.
+/// Returns the name in a stack's ARN, `arn:…:stack/NAME/UUID`.
 fn name_of(id: &str) -> &str {
     id.split('/').nth(1).unwrap_or(id)
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use firefly_core::time::UnixSeconds;
+use firefly_http::openapi::{Described, Operation};
 use firefly_runtime::{ConfigError, Environment, Function, Invocation, MalformedEvent, Metrics, Runner};
 use firefly_templates::Source;
 use futures_util::future::BoxFuture;
@@ -25,6 +26,8 @@ pub struct Listed {
     pub statuses: &'static [u16],
     /// Starts it with this environment; its metrics go to `Metrics`.
     pub start: fn(&Environment, Metrics) -> Result<Running, ConfigError>,
+    /// Describes its route.
+    pub describe: fn(&mut Operation<'_>),
 }
 
 /// Who may call a route.
@@ -80,8 +83,9 @@ impl fmt::Debug for Listed {
 }
 
 /// The function that the package of this name makes.
-const fn listed<F: Function>(template: &'static str, caller: Caller, statuses: &'static [u16]) -> Listed {
-    Listed { name: F::NAME, template: Source { name: F::NAME, text: template }, caller, statuses, start: start::<F> }
+const fn listed<F: Function + Described>(template: &'static str, caller: Caller, statuses: &'static [u16]) -> Listed {
+    let template = Source { name: F::NAME, text: template };
+    Listed { name: F::NAME, template, caller, statuses, start: start::<F>, describe: F::describe }
 }
 
 fn start<F: Function>(environment: &Environment, metrics: Metrics) -> Result<Running, ConfigError> {

@@ -10,7 +10,7 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureBody};
 
 /// The response to a request that succeeded, and its outcome.
 #[derive(Debug)]
@@ -53,15 +53,6 @@ impl Answer {
         self.response.headers_mut().extend(value.map(|value| (header::ETAG, value)));
         self
     }
-}
-
-/// The body of every failure.
-#[derive(Serialize)]
-struct FailureBody {
-    message: String,
-    code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server_time: Option<String>,
 }
 
 /// The answer to a request that failed. Refused signatures are counted by the metric `SignaturesRefused`.

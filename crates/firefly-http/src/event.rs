@@ -17,7 +17,7 @@ const MALFORMED_BODY: MalformedEvent = MalformedEvent("the event's body is not B
 /// An event of an API Gateway HTTP API, payload format 2.0, as far as the functions read it.
 ///
 /// `lambda_http`'s own conversion panics on hosts, forwarded protocols and query strings that clients can send, and
-/// fails on header values outside ASCII; here none of them is parsed, and a header that HTTP does not allow is absent.
+/// fails on header values outside ASCII; here they are not parsed, and a header that HTTP does not allow is absent.
 ///
 /// Source: API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs".
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use firefly_core::time::UnixSeconds;
 use http::StatusCode;
+use serde::Serialize;
 
 /// Seconds after which a client may try again when a store could not be reached.
 const RETRY_AFTER_OUTAGE_SECONDS: u64 = 5;
@@ -66,7 +67,7 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error")
     }
 
-    /// The same with the server's clock.
+    /// Adds the server's clock.
     pub(crate) fn at(self, now: UnixSeconds) -> Self {
         Self { server_time: Some(now), ..self }
     }
@@ -74,4 +75,17 @@ impl Failure {
     fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(Duration::from_secs(seconds)), ..self }
     }
+}
+
+/// The body of every failure.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(rename = "Failure"))]
+pub struct FailureBody {
+    /// One sentence for a person.
+    pub(crate) message: String,
+    /// One word for a program.
+    pub(crate) code: &'static str,
+    /// The server's time, where the client's clock is wrong: `YYYY-MM-DDThh:mm:ssZ`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server_time: Option<String>,
 }

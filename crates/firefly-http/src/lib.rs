@@ -7,13 +7,15 @@ mod answer;
 mod error;
 mod event;
 mod failure;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod request;
 mod route;
 
 pub use answer::Answer;
 pub use error::ApiError;
 pub use event::Event;
-pub use failure::Failure;
+pub use failure::{Failure, FailureBody};
 pub use http::{StatusCode, header};
 pub use lambda_http::Request;
 pub use request::RequestParts;

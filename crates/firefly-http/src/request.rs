@@ -46,7 +46,7 @@ pub trait RequestParts {
     ///
     /// # Errors
     ///
-    /// [`ApiError::NoSubject`] when the token names none.
+    /// [`ApiError::NoSubject`] when the token does not name one.
     fn caller(&self) -> Result<Caller, ApiError>;
 
     /// Evidence that the signed-in user is a member of the group `super_users`.

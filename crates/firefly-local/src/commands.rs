@@ -2,5 +2,6 @@
 
 pub(crate) mod env;
 pub(crate) mod mint;
+pub(crate) mod openapi;
 pub(crate) mod serve;
 pub(crate) mod token;

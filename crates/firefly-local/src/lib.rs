@@ -9,6 +9,7 @@ mod data_dir;
 pub mod engines_file;
 pub mod files;
 pub mod issuer;
+pub mod openapi;
 pub mod stacks;
 pub mod tables;
 

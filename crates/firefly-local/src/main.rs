@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, Subcommand};
 use commands::env::Env;
 use commands::mint::Mint;
+use commands::openapi::OpenApi;
 use commands::serve::Serve;
 use commands::token::Token;
 use firefly_core::time::UnixSeconds;
@@ -37,6 +38,9 @@ enum Command {
     /// Prints how to reach the engines of a running cloud, for a shell to evaluate: eval "$(cargo run -q -- env)". AWS's
     /// command line and SDKs then work on its DynamoDB and S3 with every permission.
     Env(Env),
+    /// Prints the OpenAPI document of the API as JSON.
+    #[command(name = "openapi")]
+    OpenApi(OpenApi),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +60,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Token(token)) => token.run(clock()),
         Some(Command::Mint(mint)) => runtime.block_on(mint.run(clock())),
         Some(Command::Env(env)) => env.run(),
+        Some(Command::OpenApi(openapi)) => openapi.run(),
     }
 }
 

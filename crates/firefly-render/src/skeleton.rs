@@ -12,7 +12,7 @@ const DEVICE: &str = "d609f45d-c02f-2e9e-9318-5170f7b0fd92";
 /// The files of a function's folder, named from the root.
 pub(crate) fn files(name: &str, route: &Route, caller: Caller) -> BTreeMap<String, String> {
     let files = [
-        ("Cargo.toml", manifest(name)),
+        ("Cargo.toml", manifest(name, caller)),
         ("function.toml", function(route, caller)),
         ("src/lib.rs", library(route, caller)),
         ("src/main.rs", main(name)),
@@ -22,7 +22,8 @@ pub(crate) fn files(name: &str, route: &Route, caller: Caller) -> BTreeMap<Strin
     files.into_iter().map(|(file, text)| (format!("lambdas/{name}/{file}"), text)).collect()
 }
 
-fn manifest(name: &str) -> String {
+fn manifest(name: &str, caller: Caller) -> String {
+    let stores = if caller == Caller::Device { "firefly-stores.workspace = true\n" } else { "" };
     format!(
         "[package]
 name = \"{name}\"
@@ -37,8 +38,10 @@ publish.workspace = true
 workspace = true
 
 [dependencies]
-firefly-service.workspace = true
-serde.workspace = true
+firefly-core.workspace = true
+firefly-http.workspace = true
+firefly-runtime.workspace = true
+{stores}serde.workspace = true
 
 [dev-dependencies]
 firefly-testkit.workspace = true
@@ -84,22 +87,24 @@ fn library(route: &Route, caller: Caller) -> String {
         Caller::User => ("_now", "request", "        request.caller()?;\n"),
         Caller::SuperUser => ("_now", "request", "        request.require_super_user()?;\n"),
         Caller::Key => ("_now", "request", "        request.registration_key()?;\n"),
-        Caller::Device => {
-            ("now", "request", "        self.devices.authenticate(request.signed_request()?, now).await?;\n")
-        }
-    };
-    let parts = if caller == Caller::Anyone { "" } else { ", RequestParts as _" };
-    let (uses, app, new) = match caller {
         Caller::Device => (
-            "use firefly_service::devices::Devices;\n",
-            "/// The function and the table it works with.\npub struct App {\n    devices: Devices,\n}\n",
+            "now",
+            "request",
+            "        self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;\n",
+        ),
+    };
+    let parts = if caller == Caller::Anyone { "" } else { "RequestParts as _, " };
+    let (uses, handler, new) = match caller {
+        Caller::Device => (
+            "use firefly_stores::Devices;\n",
+            "/// The table it works with.\npub struct Handler {\n    devices: Devices,\n}\n",
             "    fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
         Ok(Self { devices: Devices::new(environment, aws)? })
     }\n",
         ),
         _ => (
             "",
-            "/// The function.\npub struct App;\n",
+            "/// The handler of requests.\npub struct Handler;\n",
             "    fn new(_environment: &Environment, _aws: &Aws) -> Result<Self, ConfigError> {
         Ok(Self)
     }\n",
@@ -108,25 +113,26 @@ fn library(route: &Route, caller: Caller) -> String {
     format!(
         "//! `{route}`: says that it is there.
 
-use firefly_service::aws::Aws;
-{uses}use firefly_service::environment::{{ConfigError, Environment}};
-use firefly_service::error::ApiError;
-use firefly_service::http::{{Answer, Outcome{parts}}};
-use firefly_service::{{Function, Request, StatusCode, UnixSeconds}};
-use serde::Serialize;
+use firefly_core::time::UnixSeconds;
+use firefly_http::{{Answer, ApiError, Http, Request, {parts}Route, StatusCode}};
+use firefly_runtime::{{Aws, ConfigError, Environment, Outcome}};
+{uses}use serde::Serialize;
 
-{app}
+/// The function.
+pub type App = Http<Handler>;
+
+{handler}
 #[derive(Serialize)]
 struct Reply {{
     message: &'static str,
 }}
 
-impl Function for App {{
+impl Route for Handler {{
     const NAME: &'static str = env!(\"CARGO_PKG_NAME\");
 
 {new}
     async fn handle(&self, {now}: UnixSeconds, {request}: Request) -> Result<Answer, ApiError> {{
-{check}        Ok(Answer::json(Outcome::Healthy, StatusCode::OK, &Reply {{ message: \"OK\" }}))
+{check}        Ok(Answer::json(Outcome::new(\"answered\"), StatusCode::OK, &Reply {{ message: \"OK\" }}))
     }}
 }}
 "
@@ -140,7 +146,7 @@ fn main(name: &str) -> String {
 use std::process::ExitCode;
 
 fn main() -> ExitCode {{
-    firefly_service::run::<{}::App>()
+    firefly_runtime::run::<{}::App>()
 }}
 ",
         name::crate_name(name)

@@ -51,13 +51,13 @@ impl Environment {
         Self { lookup: Arc::new(lookup), defaults: None, random: Random::operating_system() }
     }
 
-    /// The same with the text of the shared layer's `firefly/defaults.json`; `None` where the layer is absent.
+    /// Adds the text of the shared layer's `firefly/defaults.json`; `None` where the layer is absent.
     #[must_use]
     pub fn with_defaults(self, defaults: Option<String>) -> Self {
         Self { defaults, ..self }
     }
 
-    /// The same with another generator, for tests that need known values.
+    /// Replaces the generator, for tests that need known values.
     #[must_use]
     pub fn with_random(self, random: Random) -> Self {
         Self { random, ..self }

@@ -1,6 +1,6 @@
 //! Logs: JSON lines, filtered by a level that AppConfig sets per function.
 //!
-//! Only this project's own events are written. The SDK's would carry signatures and what is stored.
+//! Only this project's own events are written. The SDK's would carry signatures and stored items.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ tokio::task_local! {
     static LEVEL: SharedLevel;
 }
 
-/// How much is logged. The names are Python's, which the profile `logging` has always held.
+/// The least severity that is logged. The names are Python's, which the profile `logging` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct LogLevel(Level);
 
 impl LogLevel {
-    /// Only warnings and errors: what holds when nothing is configured.
+    /// Only warnings and errors: the level when nothing is configured.
     pub const WARN: Self = Self(Level::WARN);
 }
 
@@ -98,8 +98,8 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     TARGETS.iter().any(|target| metadata.target().starts_with(target))
 }
 
-/// A subscriber that writes the logs to `writer`, one JSON object a line. What no function logs is written up to
-/// `default_level`.
+/// A subscriber that writes the logs to `writer`, one JSON object a line. Events outside a function are written up
+/// to `default_level`.
 pub fn subscriber<W>(writer: W, default_level: LogLevel) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -110,7 +110,7 @@ where
         .with_current_span(true)
         .with_span_list(false)
         .with_writer(writer);
-    // What others log is known at its place not to be written, and costs nothing from then on.
+    // The events of others are marked at their place as never written, and cost nothing from then on.
     let filter = dynamic_filter_fn(move |metadata, _| enabled(metadata, default_level))
         .with_callsite_filter(|metadata| if is_ours(metadata) { Interest::sometimes() } else { Interest::never() });
     tracing_subscriber::registry().with(lines.with_filter(filter))

@@ -47,19 +47,19 @@ impl Outcome {
         Self { name, ending, bytes: None, figures: Vec::new() }
     }
 
-    /// The same with the number of bytes that were stored or returned, for the log.
+    /// Adds the number of bytes that were stored or returned, for the log.
     #[must_use]
     pub fn with_bytes(self, bytes: usize) -> Self {
         Self { bytes: Some(bytes), ..self }
     }
 
-    /// The same, counted by this metric.
+    /// Counts the request by this metric.
     #[must_use]
     pub fn counted(self, metric: &'static str) -> Self {
         self.with_figure(Figure { metric, unit: "Count", value: 1 })
     }
 
-    /// The same, measured by this metric, in bytes.
+    /// Adds a number of bytes to this metric.
     #[must_use]
     pub fn measured_in_bytes(self, metric: &'static str, bytes: usize) -> Self {
         let value = u64::try_from(bytes).unwrap_or(u64::MAX);

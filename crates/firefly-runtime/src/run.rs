@@ -16,7 +16,7 @@ use crate::runner::{Invocation, Runner};
 
 /// How much longer the start of a function may take for connections to be opened ahead.
 const WARM_UP_DEADLINE: Duration = Duration::from_secs(1);
-/// Where the shared layer puts the configuration that holds when AppConfig has none.
+/// The shared layer's file with the configuration that holds without AppConfig.
 const DEFAULTS_FILE: &str = "/opt/firefly/defaults.json";
 
 /// Runs a function on Lambda until the process is ended.

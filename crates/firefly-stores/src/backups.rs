@@ -77,7 +77,7 @@ impl Backups {
         Ok(Self { client: s3::client_of_bucket(aws, &bucket)?, bucket })
     }
 
-    /// Stores a backup in place of the earlier one. S3 checks the SHA-256 checksum of what it receives.
+    /// Stores a backup in place of the earlier one. S3 checks the SHA-256 checksum of the bytes that it receives.
     ///
     /// # Errors
     ///

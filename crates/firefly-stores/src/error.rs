@@ -58,7 +58,7 @@ const TRANSIENT_CODES: [&str; 12] = [
 
 impl StoreError {
     /// The failure of an SDK call. Only the error code and AWS's own message are kept: the full error holds the
-    /// response, and with it what is stored.
+    /// response, and with it stored items.
     pub(crate) fn from_sdk<E: ProvideErrorMetadata>(
         operation: &'static str,
         error: &SdkError<E, HttpResponse>,

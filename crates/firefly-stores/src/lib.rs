@@ -1,7 +1,7 @@
 //! The stores: one struct per table or bucket, and [`Registrations`], which works on two tables at once.
 //!
-//! A store is the AWS SDK's client and a name. It takes and returns domain types, and its errors say what happened to what
-//! is stored; an answer is chosen of them elsewhere. Stores that act for a device take [`VerifiedDevice`]: [`Devices`]
+//! A store is the AWS SDK's client and a name. It takes and returns domain types, and its errors say what happened; the
+//! answer to a caller is chosen elsewhere. Stores that act for a device take [`VerifiedDevice`]: [`Devices`]
 //! alone makes it, after signature and nonce.
 
 mod backups;

@@ -23,16 +23,23 @@ pub struct RegistrationKeys {
 
 /// A key as its owner is shown it when it is made.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewKey {
+    /// 6 characters of `A-Z` and `0-9`.
     key: String,
+    /// Seconds since 1970.
     expires_at: u64,
 }
 
 /// A live key as its owner is shown it in a list.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ListedKey {
+    /// 6 characters of `A-Z` and `0-9`.
     key: String,
+    /// Seconds since 1970.
     generated_at: u64,
+    /// Seconds since 1970.
     expires_at: u64,
 }
 

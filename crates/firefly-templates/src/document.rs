@@ -51,6 +51,12 @@ impl Document {
         serde_yaml_ng::to_string(&self.0).map_err(|error| ParseError::Yaml(error.to_string()))
     }
 
+    /// The template's description.
+    #[must_use]
+    pub fn description(&self) -> Option<String> {
+        self.0.get("Description")?.as_str().map(str::to_owned)
+    }
+
     /// The declared parameters, in order.
     #[must_use]
     pub fn parameters(&self) -> Vec<Parameter> {

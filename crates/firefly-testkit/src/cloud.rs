@@ -15,6 +15,8 @@ use firefly_runtime::{Aws, Environment};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::Value;
 
+use crate::documented::assert_documented;
+
 /// Where every test cloud's clock starts. It lies ahead of the real clock, so that the engine, whose own clock is real,
 /// deletes nothing as expired.
 pub const START: u64 = 2_000_000_000;
@@ -193,9 +195,11 @@ impl TestCloud {
         jsonwebtoken::encode(&header, claims, &key).expect("the key signs")
     }
 
-    /// Sends a request with any headers.
+    /// Sends a request with any headers. Its answer has to be one of the OpenAPI document.
     pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Response {
-        self.client.request(method, path, headers, body).await.expect("the gateway answers")
+        let answer = self.client.request(method, path, headers, body).await.expect("the gateway answers");
+        assert_documented(method, path, &answer);
+        answer
     }
 
     /// Sends a request of a signed-in user.

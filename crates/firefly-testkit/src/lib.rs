@@ -9,6 +9,7 @@
 
 pub mod answer;
 mod cloud;
+mod documented;
 pub mod faults;
 mod genuine;
 mod invoked;

@@ -16,6 +16,7 @@ pub struct Handler {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Deleted {
     message: &'static str,
 }
@@ -32,5 +33,12 @@ impl Route for Handler {
         self.backups.delete(&device).await?;
         self.devices.clear_last_backup_date(&device).await?;
         Ok(Answer::json(Outcome::new("backup_deleted"), StatusCode::OK, &Deleted { message: "Backup deleted" }))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation.answers_json::<Deleted>(200, "The backup is deleted, or there was none.");
     }
 }

@@ -28,3 +28,10 @@ impl Route for Handler {
         Ok(Answer::octets(outcome, backup.bytes).no_store().etag(backup.etag))
     }
 }
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation.answers_octets(200, "The FFCE envelope as it was stored.").with_etag();
+    }
+}

@@ -17,6 +17,7 @@ pub struct Handler {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Stored {
     message: &'static str,
     last_backup_date: String,
@@ -44,5 +45,18 @@ impl Route for Handler {
         let outcome = outcome.counted("BackupsStored").measured_in_bytes("BackupBytes", bytes);
         let body = Stored { message: "Backup stored", last_backup_date: now.to_string() };
         Ok(Answer::json(outcome, StatusCode::OK, &body).etag(etag))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation
+            .takes_octets("An FFCE envelope of at most 524,325 bytes.")
+            .takes_header(&ETAG, "The SHA-256 of the plaintext: 64 hexadecimal digits in quotes.")
+            .takes_header(&IF_NONE_MATCH, "The same value, to store nothing where it is stored already.")
+            .answers_json::<Stored>(200, "The backup is stored.")
+            .answers_empty(304, "The same backup is stored already.")
+            .with_etag();
     }
 }

@@ -27,3 +27,13 @@ impl Route for Handler {
         Ok(Answer::json(Outcome::new("devices_listed"), StatusCode::OK, &page))
     }
 }
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation
+            .takes_query("product_hex", "Lists the devices of this product alone.")
+            .takes_query("next", "Continues the list: the member `next` of the answer before.")
+            .answers_json::<firefly_stores::DevicePage>(200, "Some of the devices.");
+    }
+}

@@ -31,3 +31,10 @@ impl Route for Handler {
         Ok(Answer::empty(outcome, StatusCode::NO_CONTENT))
     }
 }
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation.takes_json::<NewDevice>().answers_empty(204, "The device is registered.");
+    }
+}

@@ -26,3 +26,10 @@ impl Route for Handler {
         Ok(Answer::json(Outcome::new("registration_read"), StatusCode::OK, &registration))
     }
 }
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation.answers_json::<firefly_stores::Registration>(200, "The device's registration.");
+    }
+}

@@ -12,6 +12,7 @@ pub type App = Http<Handler>;
 pub struct Handler;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Health {
     status: &'static str,
 }
@@ -25,5 +26,12 @@ impl Route for Handler {
 
     async fn handle(&self, _now: UnixSeconds, _request: Request) -> Result<Answer, ApiError> {
         Ok(Answer::json(Outcome::new("healthy"), StatusCode::OK, &Health { status: "OK" }))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation.answers_json::<Health>(200, "The API answers.");
     }
 }

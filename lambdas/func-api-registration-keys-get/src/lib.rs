@@ -15,6 +15,7 @@ pub struct Handler {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct KeyList {
     registration_keys: Vec<ListedKey>,
 }
@@ -29,5 +30,12 @@ impl Route for Handler {
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
         let registration_keys = self.keys.list(&request.caller()?, now).await?;
         Ok(Answer::json(Outcome::new("keys_listed"), StatusCode::OK, &KeyList { registration_keys }).no_store())
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation.answers_json::<KeyList>(200, "The live keys, oldest first.");
     }
 }

@@ -25,3 +25,10 @@ impl Route for Handler {
         Ok(Answer::json(Outcome::new("key_created").counted("KeysMinted"), StatusCode::CREATED, &key).no_store())
     }
 }
+
+#[cfg(feature = "openapi")]
+impl firefly_http::openapi::Described for Handler {
+    fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
+        operation.answers_json::<firefly_stores::NewKey>(201, "The key is live.");
+    }
+}

@@ -1,4 +1,4 @@
-//! A bucket's settings in words: what a template asks for, and what the live bucket has.
+//! A bucket's settings in words: those of a template, and those of the live bucket.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::types::{LifecycleRule, PublicAccessBlockConfiguration};
 use serde_yaml_ng::Value;
 
-use crate::account::{Account, AwsError};
+use super::difference::{Difference, differences};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
 const ENCRYPTION: &str = "default encryption";
 const OWNERSHIP: &str = "object ownership";
@@ -15,7 +17,7 @@ const PUBLIC_ACCESS: &str = "blocked public access";
 const VERSIONING: &str = "versioning";
 const LIFECYCLE: &str = "lifecycle";
 const POLICY: &str = "policy";
-/// The one policy that is asked for: nothing without TLS.
+/// The only policy that is asked for: it denies requests without TLS.
 const TLS_ONLY: &str = "TLS only";
 const NONE: &str = "none";
 
@@ -24,21 +26,21 @@ const NONE: &str = "none";
 pub(crate) struct BucketSettings(pub(super) BTreeMap<&'static str, String>);
 
 impl BucketSettings {
-    /// Why a stack cannot take over a bucket with these settings; none where it can.
+    /// Returns the reason why a stack cannot take over a bucket with these settings.
     ///
-    /// CloudFormation adds the policy after the import, and does not replace one that is there.
+    /// CloudFormation adds the policy after the import, and does not replace an existing one.
     pub(crate) fn obstacle(&self) -> Option<&'static str> {
         let policy = self.0.get(POLICY).is_some_and(|policy| policy != NONE);
         policy
             .then_some("it has a policy of its own, which CloudFormation does not replace: delete the bucket's policy")
     }
 
-    /// The settings that differ from what a template asks for.
-    pub(crate) fn differences(&self, wanted: &Self) -> Vec<super::Difference> {
-        super::differences(&self.0, &wanted.0)
+    /// Returns the settings that differ from those of a template.
+    pub(crate) fn differences(&self, wanted: &Self) -> Vec<Difference> {
+        differences(&self.0, &wanted.0)
     }
 
-    /// What a template's bucket and, beside it, bucket policy ask for.
+    /// Returns the settings that a template's bucket and bucket policy ask for.
     pub(super) fn of_template(bucket: &Value, policy: Option<&Value>) -> Self {
         let properties = bucket.get("Properties").unwrap_or(&Value::Null);
         let text = |path: &[&str]| at(properties, path).and_then(Value::as_str).unwrap_or(NONE).to_owned();
@@ -62,17 +64,17 @@ impl BucketSettings {
     }
 }
 
-/// A bucket as it is found.
+/// A bucket as it was found.
 #[derive(Debug, Clone)]
 pub(crate) enum LiveBucket {
     Absent,
-    /// It is not this account's, or not in this region; why.
+    /// It is not this account's, or not in this region. The text says which.
     Foreign(&'static str),
     Present(BucketSettings),
 }
 
 impl Account {
-    /// A bucket of the account `owner` with the settings it has.
+    /// Looks at a bucket of the account `owner`, with its settings.
     pub(crate) async fn bucket(&self, name: &str, owner: &str) -> Result<LiveBucket, AwsError> {
         let head = self.s3.head_bucket().bucket(name).expected_bucket_owner(owner).send().await;
         match head {
@@ -80,7 +82,7 @@ impl Account {
                 return Ok(LiveBucket::Foreign("is in another region"));
             }
             Ok(_) => {}
-            // A HEAD's refusal has no body: its status is all there is.
+            // A refused HEAD has only a status, not a body.
             Err(error) => return absence(error),
         }
         let words = BTreeMap::from([
@@ -139,7 +141,7 @@ impl Account {
     }
 }
 
-/// The answer, or none where S3 says that there is no such configuration.
+/// Returns the answer, `None` if S3 says that there is no such configuration.
 fn or_unset<T, E>(answer: Result<T, SdkError<E>>, operation: &'static str, unset: &str) -> Result<Option<T>, AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -170,7 +172,7 @@ fn blocked(block: &PublicAccessBlockConfiguration) -> String {
     list(blocks.into_iter().filter(|(_, on)| *on == Some(true)).map(|(name, _)| name))
 }
 
-/// A lifecycle rule in words.
+/// Returns a lifecycle rule in words.
 fn rule(id: &str, status: &str, actions: [(&str, Option<i64>); 3]) -> String {
     let actions = actions.into_iter().filter_map(|(name, days)| days.map(|days| format!("{name} {days}")));
     format!("{id} ({status}: {})", list(actions))
@@ -197,13 +199,13 @@ fn live_rule(live: &LifecycleRule) -> String {
         ("days of incomplete uploads", uploads.map(i64::from)),
         ("expired markers deleted", marker.filter(|marker| *marker).map(i64::from)),
     ];
-    // Current versions are never to expire, which only a look at the expiration's days tells.
+    // Current versions must never expire; the days of the expiration tell whether they do.
     let days = live.expiration().and_then(|expiration| expiration.days());
     let expires = days.map(|days| format!(" and current versions after {days} days")).unwrap_or_default();
     rule(live.id().unwrap_or_default(), live.status().as_str(), actions) + &expires
 }
 
-/// A policy in words: the one that is asked for, or that it is another.
+/// Returns a policy in words: the one that is asked for, or `another`.
 fn in_words(policy: &str) -> String {
     let denies_plain_http = serde_json::from_str::<serde_json::Value>(policy).is_ok_and(|policy| {
         let statements = policy.get("Statement").and_then(serde_json::Value::as_array);
@@ -224,7 +226,7 @@ fn first(value: Option<&Value>) -> Option<&Value> {
     value.and_then(Value::as_sequence).and_then(|values| values.first())
 }
 
-/// A list in words, in an order of its own.
+/// Returns a list in words, sorted.
 fn list(items: impl Iterator<Item = impl Into<String>>) -> String {
     let mut items: Vec<String> = items.map(Into::into).collect();
     items.sort_unstable();

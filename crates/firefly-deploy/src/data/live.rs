@@ -1,11 +1,12 @@
-//! The table or bucket itself, whatever its stack.
+//! The live table or bucket, independent of its stack.
 
 use super::bucket::LiveBucket;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
-use crate::account::{Account, AwsError};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
-/// A table or a bucket as it is found.
+/// A table or a bucket as it was found.
 #[derive(Debug, Clone)]
 pub(crate) enum Live {
     Table(LiveTable),
@@ -23,7 +24,7 @@ impl Live {
         matches!(self, Self::Table(LiveTable::Absent) | Self::Bucket(LiveBucket::Absent))
     }
 
-    /// The state it is in while it cannot be worked on yet.
+    /// Returns the state in which it cannot be worked on yet.
     pub(super) fn settling(&self) -> Option<&str> {
         match self {
             Self::Table(LiveTable::Settling(state)) => Some(state),

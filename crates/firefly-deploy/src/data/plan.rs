@@ -1,43 +1,43 @@
-//! What to do next, decided from what is there.
+//! The next step of a deployment, decided from the observed state.
 
 use std::fmt::Write;
 
 use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 
-use super::DataError;
 use super::bucket::LiveBucket;
 use super::live::Live;
 use super::read_back::differences;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
 use super::templates::index_steps;
+use crate::deployed_stack::DeployedStack;
+use crate::stacks::StackResource;
 use crate::stacks::change_set::ChangeSet;
-use crate::stacks::{DeployedStack, StackResource};
 
-/// Why nothing is touched.
+/// The reason why nothing is changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The table or bucket is in another stack.
     #[error("the {noun} {name} belongs to the stack {owner}: delete that stack, keeping the {noun}, and run again")]
     Owned {
-        /// Table or bucket.
+        /// The word `table` or `bucket`.
         noun: &'static str,
-        /// Its name.
+        /// The name of the table or bucket.
         name: String,
         /// The stack.
         owner: String,
     },
-    /// The table or bucket cannot become what the template asks for.
+    /// The table or bucket cannot get the settings of the template.
     #[error("the {noun} {name} cannot be adopted: {obstacle}; correct that and run again, nothing was changed")]
     Unfit {
-        /// Table or bucket.
+        /// The word `table` or `bucket`.
         noun: &'static str,
-        /// Its name.
+        /// The name of the table or bucket.
         name: String,
-        /// What stands in the way.
+        /// The setting or state that prevents it.
         obstacle: String,
     },
-    /// The stack waits for somebody else's change set.
+    /// The stack waits for a change set that this program did not make.
     #[error(
         "the stack {stack} is REVIEW_IN_PROGRESS with the change set {change_set}, which firefly-deploy did not make: \
          execute or delete it and run again"
@@ -53,16 +53,16 @@ pub enum Refusal {
     OtherName {
         /// The stack.
         stack: String,
-        /// Table or bucket.
+        /// The word `table` or `bucket`.
         noun: &'static str,
-        /// The name it holds.
+        /// The name of the table or bucket that it holds.
         held: String,
-        /// The name it should hold.
+        /// The name that it should hold.
         name: String,
-        /// What to do.
+        /// The advice.
         advice: String,
     },
-    /// The stack must be deleted, and would take the table or bucket along.
+    /// The stack must be deleted, and would delete the table or bucket.
     #[error(
         "the stack {stack} is {status} and must be deleted, but would delete {resource} with it (no DeletionPolicy \
          Retain): retain {resource} by hand when deleting the stack, and run again"
@@ -70,12 +70,12 @@ pub enum Refusal {
     TakesData {
         /// The stack.
         stack: String,
-        /// Its state.
+        /// The stack's state.
         status: StackStatus,
-        /// Logical id of the table or bucket.
+        /// The logical id of the table or bucket.
         resource: String,
     },
-    /// The stack is in a state this program does not know.
+    /// The stack is in a state that this program does not know.
     #[error("the stack {stack} is {status}, which firefly-deploy does not know: look at it in the console")]
     UnknownState {
         /// The stack.
@@ -85,7 +85,7 @@ pub enum Refusal {
     },
 }
 
-/// What is there.
+/// The observed state.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     pub(super) stack: Option<DeployedStack>,
@@ -93,13 +93,13 @@ pub(super) struct Observed {
     pub(super) resources: Vec<StackResource>,
     /// Whether the table or bucket outlives the stack.
     pub(super) retains: bool,
-    /// The stack that says it holds the table or bucket.
+    /// The stack that holds the table or bucket.
     pub(super) owner: Option<String>,
     pub(super) live: Live,
 }
 
 impl Observed {
-    /// Whether the stack holds a resource.
+    /// Returns whether the stack holds a resource.
     pub(super) fn holds(&self, logical_id: &str) -> bool {
         self.held(logical_id).is_some()
     }
@@ -109,32 +109,32 @@ impl Observed {
     }
 }
 
-/// The next thing to do.
+/// A step of a deployment.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Wait: this is going on.
+    /// Wait until this state has passed.
     Wait(String),
-    /// Delete an empty stack under review, with this program's change sets.
+    /// Delete an empty stack under review with this program's change sets.
     DeleteShell(DeployedStack),
-    /// Delete the stack, not its table or bucket.
+    /// Delete the stack, but not its table or bucket.
     DeleteStack {
         stack: DeployedStack,
-        /// Logical ids that a failed deletion could not delete and that are to stay.
+        /// The logical ids that are to stay, which a failed deletion could not delete.
         retain: Vec<String>,
     },
-    /// Let a failed rollback go on.
+    /// Continue a failed rollback.
     ContinueRollback(DeployedStack),
-    /// Report what failed: only somebody else can go on from here.
+    /// Report the failure, which this program cannot mend.
     Report(DeployedStack),
-    /// Make the stack and the table or bucket.
+    /// Create the stack with the table or bucket.
     Create,
-    /// Make the stack around the table or bucket that is there.
+    /// Import the existing table or bucket into a stack.
     Import,
     /// Apply the template.
     Update,
 }
 
-/// Decides. The arms are the states of the table in `aws.md`'s order.
+/// Decides the next step.
 pub(super) fn next(target: &Target, observed: &Observed) -> Result<Step, Refusal> {
     if let Some(stack) = observed.stack.as_ref().filter(|stack| stack.is_busy()) {
         return Ok(Step::Wait(stack.status.to_string()));
@@ -170,7 +170,7 @@ pub(super) fn next(target: &Target, observed: &Observed) -> Result<Step, Refusal
         StackStatus::DeleteFailed => {
             let failed = observed.held(&target.logical_id);
             match failed {
-                // Only what could not be deleted may be named as to be retained.
+                // Only a resource that could not be deleted may be named to be retained.
                 Some(failed) if failed.status == ResourceStatus::DeleteFailed => {
                     Ok(delete_stack(vec![failed.logical_id.clone()]))
                 }
@@ -189,7 +189,7 @@ pub(super) fn next(target: &Target, observed: &Observed) -> Result<Step, Refusal
     }
 }
 
-/// Refuses what no state of the stack makes good.
+/// Refuses a table or bucket that cannot be adopted, whatever the state of the stack.
 fn refuse_foreign(target: &Target, observed: &Observed) -> Result<(), Refusal> {
     let (noun, name) = (target.kind.noun(), target.resource.clone());
     if let Some(owner) = observed.owner.clone().filter(|owner| *owner != target.name) {
@@ -247,7 +247,7 @@ fn takes_data(target: &Target, stack: &DeployedStack) -> Refusal {
     Refusal::TakesData { stack: stack.name.clone(), status: stack.status.clone(), resource }
 }
 
-/// A step in words.
+/// Returns a step in words.
 pub(super) fn in_words(target: &Target, observed: &Observed, step: &Step) -> String {
     let (noun, name) = (target.kind.noun(), &target.resource);
     match step {
@@ -272,8 +272,8 @@ pub(super) fn in_words(target: &Target, observed: &Observed, step: &Step) -> Str
     }
 }
 
-/// What is there and every step from it, as text.
-pub(super) fn describe(target: &Target, mut observed: Observed) -> Result<String, DataError> {
+/// Describes the observed state and every step from it.
+pub(super) fn describe(target: &Target, mut observed: Observed) -> Result<String, Refusal> {
     let (noun, name) = (target.kind.noun(), &target.resource);
     let stack = observed.stack.as_ref().map_or("does not exist".to_owned(), |stack| format!("is {}", stack.status));
     let mut text = format!("{}: the stack {stack}", target.name);

@@ -1,13 +1,15 @@
-//! What was deployed, compared with what the template asks for.
+//! The comparison of the deployed table or bucket with the template.
 
 use super::bucket::LiveBucket;
+use super::difference::Difference;
+use super::error::DataError;
 use super::live::Live;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
-use super::{DataError, Difference};
-use crate::account::{Account, AwsError, Look};
+use crate::account::{Account, Poll};
+use crate::aws_error::AwsError;
 
-/// Fails unless stack and table or bucket are what the template asks for.
+/// Fails unless the stack and its table or bucket are as the template asks for.
 pub(super) async fn check(account: &Account, target: &Target) -> Result<(), DataError> {
     let stack = account.stack(&target.name).await?;
     let stack = stack.ok_or_else(|| DataError::ReadBack(format!("the stack {} is gone", target.name)))?;
@@ -24,8 +26,8 @@ pub(super) async fn check(account: &Account, target: &Target) -> Result<(), Data
         .wait(name, async || {
             let live = account.live(target).await?;
             Ok::<_, AwsError>(match live.settling() {
-                Some(state) => Look::Still(state.to_owned()),
-                None => Look::Done(live),
+                Some(state) => Poll::Pending(state.to_owned()),
+                None => Poll::Ready(live),
             })
         })
         .await?;
@@ -48,7 +50,7 @@ pub(super) async fn check(account: &Account, target: &Target) -> Result<(), Data
     Ok(())
 }
 
-/// The settings that differ; none where there is no table or bucket to compare.
+/// Returns the settings that differ; `None` if there is no usable table or bucket.
 pub(super) fn differences(target: &Target, live: &Live) -> Option<Vec<Difference>> {
     match (&target.kind, live) {
         (Kind::Table(wanted), Live::Table(LiveTable::Active(live))) => Some(live.differences(wanted)),

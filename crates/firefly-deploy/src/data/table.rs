@@ -1,5 +1,4 @@
-//! A table's settings, written as the properties of `AWS::DynamoDB::Table`: what a template asks for, and what the
-//! live table has.
+//! A table's settings as properties of `AWS::DynamoDB::Table`: those of a template, and those of the live table.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +8,16 @@ use aws_sdk_dynamodb::types::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, AwsError};
+use super::difference::{Difference, differences};
+use crate::account::Account;
+use crate::aws_error::AwsError;
 
 const ON_DEMAND: &str = "PAY_PER_REQUEST";
 const PROVISIONED: &str = "PROVISIONED";
 
-/// The settings; a property that is not among them cannot be adopted, so a template that has one does not parse.
+/// The settings of a table.
+///
+/// Other properties cannot be adopted, so a template that has one does not parse.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(crate) struct TableProperties {
@@ -93,19 +96,19 @@ struct PointInTimeRecovery {
     point_in_time_recovery_enabled: bool,
 }
 
-/// A table as it is found.
+/// A table as it was found.
 #[derive(Debug, Clone)]
 pub(crate) enum LiveTable {
     Absent,
-    /// It is being changed and cannot be worked on yet; the state.
+    /// It is in this state, which passes by itself, and cannot be worked on yet.
     Settling(String),
-    /// It is in a state that does not pass by itself.
+    /// It is in this state, which does not pass by itself.
     Unusable(String),
     Active(Box<TableProperties>),
 }
 
 impl TableProperties {
-    /// Why a table with these settings cannot become what the template asks for; none where it can.
+    /// Returns the reason why a table with these settings cannot get those of the template.
     pub(crate) fn obstacle(&self, wanted: &Self) -> Option<String> {
         let (ours, theirs) = (self.keys(&self.key_schema), wanted.keys(&wanted.key_schema));
         if ours != theirs {
@@ -132,19 +135,21 @@ impl TableProperties {
         }
     }
 
-    /// The settings that differ, each as (setting, of this table, of the template).
-    pub(crate) fn differences(&self, wanted: &Self) -> Vec<super::Difference> {
+    /// Returns the settings that differ from those of a template.
+    pub(crate) fn differences(&self, wanted: &Self) -> Vec<Difference> {
         let (ours, theirs) = (self.settings(), wanted.settings());
-        super::differences(&ours, &theirs)
+        differences(&ours, &theirs)
     }
 
-    /// Whether the table may not be deleted.
+    /// Returns whether deletion protection is on.
     pub(crate) fn is_protected(&self) -> bool {
         self.deletion_protection_enabled
     }
 
-    /// These settings with other global indexes, whose attributes are looked for in `others`, too. Throughput is the
-    /// table's affair: where these settings are on demand, no index has any.
+    /// Returns these settings with other global indexes.
+    ///
+    /// The attributes of the indexes are defined here or in `others`. If these settings are on demand, the indexes lose
+    /// their throughput.
     pub(super) fn with_indexes(&self, mut indexes: Vec<Index>, others: &Self) -> Self {
         if self.billing_mode == ON_DEMAND {
             for index in &mut indexes {
@@ -171,7 +176,7 @@ impl TableProperties {
         ttl.map(|ttl| ttl.attribute_name.as_str())
     }
 
-    /// Every setting in words.
+    /// Returns every setting in words.
     fn settings(&self) -> BTreeMap<&'static str, String> {
         let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
         let billing = match &self.provisioned_throughput {
@@ -192,7 +197,7 @@ impl TableProperties {
         ])
     }
 
-    /// Keys in words, such as `uuid (S, HASH)`.
+    /// Returns keys in words, such as `uuid (S, HASH)`.
     fn keys(&self, keys: &[Key]) -> String {
         let mut keys: Vec<_> = keys
             .iter()
@@ -207,7 +212,7 @@ impl TableProperties {
         keys.join(" and ")
     }
 
-    /// Indexes in words by name.
+    /// Returns indexes in words, by name.
     fn indexes(&self, indexes: &[Index]) -> BTreeMap<String, String> {
         let words = indexes.iter().map(|index| {
             let mut attributes = index.projection.non_key_attributes.clone();
@@ -235,7 +240,7 @@ fn in_words(indexes: &BTreeMap<String, String>) -> String {
 }
 
 impl Account {
-    /// A table with the settings it has.
+    /// Looks at a table, with its settings.
     pub(crate) async fn table(&self, name: &str) -> Result<LiveTable, AwsError> {
         let described = match self.dynamodb.describe_table().table_name(name).send().await {
             Ok(described) => described.table,
@@ -255,7 +260,7 @@ impl Account {
                 return Ok(LiveTable::Unusable(status.to_owned()));
             }
         }
-        // While an index is filled its table is ACTIVE already.
+        // A table is ACTIVE while an index of it is still being filled.
         for index in table.global_secondary_indexes() {
             if let Some(status) = index.index_status().filter(|status| **status != IndexStatus::Active) {
                 let name = index.index_name().unwrap_or_default();
@@ -373,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_nobody_compares_is_not_adopted() {
+    fn a_property_that_is_not_compared_is_not_adopted() {
         assert!(serde_yaml_ng::from_str::<TableProperties>("{TableName: t, TableClass: STANDARD}").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What is to be deployed: a stack's one table or bucket.
+//! The target of a deployment: the table or bucket of a stack.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_yaml_ng::Value;
 
 use super::bucket::BucketSettings;
+use super::error::DataError;
 use super::table::TableProperties;
-use super::{BUCKET_VARIABLE, DataError};
 use crate::account::Account;
 use crate::graph::Stack;
 
@@ -18,6 +18,9 @@ const BUCKET_POLICY: &str = "AWS::S3::BucketPolicy";
 /// The template's parameter that names the bucket.
 const BUCKET_PARAMETER: &str = "BackupBucketName";
 
+/// The environment variable with the name of the bucket of backups. Unset or empty means the default name.
+const BUCKET_VARIABLE: &str = "BACKUP_BUCKET_NAME";
+
 /// A stack's table or bucket.
 pub(crate) struct Target {
     pub(crate) stack: &'static Stack,
@@ -25,21 +28,21 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(super) template: Document,
     pub(crate) logical_id: String,
-    /// Name of the table or bucket.
+    /// The name of the table or bucket.
     pub(crate) resource: String,
     pub(crate) kind: Kind,
-    /// Values of the template's parameters.
+    /// The values of the template's parameters.
     pub(super) parameters: Vec<(String, String)>,
 }
 
-/// What a target is.
+/// The kind of a target.
 pub(crate) enum Kind {
-    /// A table with the settings the template asks for.
+    /// A table with the settings of the template.
     Table(Box<TableProperties>),
-    /// A bucket with the settings the template asks for.
+    /// A bucket with the settings of the template.
     Bucket {
         settings: BucketSettings,
-        /// The account it must belong to.
+        /// The account that the bucket must belong to.
         owner: String,
     },
 }
@@ -52,7 +55,7 @@ impl Kind {
         }
     }
 
-    /// The property that identifies it.
+    /// Returns the name of the property that identifies the resource.
     pub(super) fn name_property(&self) -> &'static str {
         match self {
             Self::Table(_) => "TableName",
@@ -68,14 +71,14 @@ impl Kind {
     }
 }
 
-/// The type of the resource of a stack that holds data.
+/// Returns the type of a stack's resource that holds data.
 pub(super) fn kind(stack: &Stack) -> Option<&'static str> {
     let template = Document::parse(stack.template).ok()?;
     [TABLE, BUCKET].into_iter().find(|kind| template.resource_of_type(kind).is_some())
 }
 
 impl Target {
-    /// The target that a stack's template describes. The default name of the bucket has the account's number in it.
+    /// Returns the target that a stack's template describes. The default name of the bucket has the account's number.
     pub(crate) async fn new(
         account: &Account,
         stack: &'static Stack,
@@ -106,8 +109,10 @@ impl Target {
         Ok(Self { stack, name, template, logical_id, resource, kind, parameters })
     }
 
-    /// The bucket's properties in the import: its name alone. What an import claims and the bucket has not is never
-    /// applied later; what it leaves out, the update after it applies.
+    /// Returns the bucket's properties in the import, which is only the name.
+    ///
+    /// CloudFormation never applies a setting that an import claims and the bucket lacks. The update after the import
+    /// applies the settings that it leaves out.
     pub(super) fn bucket_name_alone(&self) -> Value {
         let bucket = self.template.resource_of_type(BUCKET).map(|(_, bucket)| bucket);
         let name = bucket.and_then(|bucket| bucket.get("Properties")?.get("BucketName")).cloned().unwrap_or_default();

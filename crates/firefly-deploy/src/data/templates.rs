@@ -1,15 +1,16 @@
-//! The templates of an adoption: what is imported, and what is applied after it.
+//! The templates of an adoption: that of the import, and those of the updates after it.
 
 use serde_yaml_ng::Value;
 
-use super::DataError;
+use super::error::DataError;
 use super::live::Live;
 use super::table::{Index, LiveTable, TableProperties};
 use super::target::{Kind, Target};
 
 impl Target {
-    /// The template that imports the table or bucket: every changeable setting is as the live one has it, so that
-    /// the update after it has every difference to apply.
+    /// Returns the template that imports the table or bucket.
+    ///
+    /// Its changeable settings are the live ones, so that the update after it applies every difference.
     pub(super) fn import_template(&self, live: &Live) -> Result<String, DataError> {
         let properties = match live {
             Live::Table(LiveTable::Active(table)) => self.value(table)?,
@@ -19,9 +20,9 @@ impl Target {
         template.to_yaml().map_err(|error| DataError::template(self.stack, &error))
     }
 
-    /// The templates that lead from the live table or bucket to the template, which is the last of them.
+    /// Returns the templates of the updates, the last of which is the stack's own.
     ///
-    /// A table makes or loses one index in an update, and nothing else in the same one.
+    /// An update that creates or deletes an index of a table cannot change anything else of it.
     pub(super) fn update_templates(&self, live: &Live) -> Result<Vec<String>, DataError> {
         let mut templates = Vec::new();
         if let (Kind::Table(wanted), Live::Table(LiveTable::Active(live))) = (&self.kind, live) {
@@ -41,13 +42,13 @@ impl Target {
     }
 }
 
-/// The indexes of each update before the last: first the live ones, then one change at a time.
+/// Returns the indexes of each update before the last: first the live ones, then one change at a time.
 pub(super) fn index_steps(live: &TableProperties, wanted: &TableProperties) -> Vec<Vec<Index>> {
     let has = |indexes: &[Index], name: &str| indexes.iter().any(|index| index.index_name == name);
     let (live, wanted) = (&live.global_secondary_indexes, &wanted.global_secondary_indexes);
     let surplus: Vec<_> = live.iter().filter(|index| !has(wanted, &index.index_name)).cloned().collect();
     let missing = wanted.iter().filter(|index| !has(live, &index.index_name)).count();
-    // The template's words for the indexes both have: its throughput is what is wanted.
+    // Indexes that both have are taken from the template, whose throughput is wanted.
     let both: Vec<_> = wanted.iter().filter(|index| has(live, &index.index_name)).cloned().collect();
     let mut steps: Vec<Vec<Index>> = Vec::new();
     for gone in 0..=surplus.len() {

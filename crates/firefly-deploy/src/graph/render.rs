@@ -1,10 +1,10 @@
-//! The table for people: as text and as a Mermaid flowchart.
+//! The table of stacks for people: as text and as a Mermaid flowchart.
 
 use std::fmt::Write;
 
 use super::{Dependency, INTEGRATION_TESTS, STACKS, Stack, delete_order, deploy_order};
 
-/// Deploy order, delete order and every stack's dependency tables.
+/// Returns deploy order, delete order and every stack's dependency tables.
 #[must_use]
 pub fn text() -> String {
     let mut out = String::from("Deploy order\n");
@@ -41,7 +41,7 @@ fn write_table(out: &mut String, title: &str, rows: &[Dependency]) {
     }
 }
 
-/// Deploy order and delete order as a Mermaid flowchart; an arrow leads from what goes first.
+/// Returns deploy order and delete order as a Mermaid flowchart. An arrow leads from the workflow that runs first.
 #[must_use]
 pub fn mermaid() -> String {
     let mut out = String::from("flowchart LR\n  subgraph deploy\n");

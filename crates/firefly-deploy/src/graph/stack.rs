@@ -1,13 +1,13 @@
-//! A stack, and what one stack needs of another.
+//! A stack and its needs of others.
 
 /// A stack that CI deploys and deletes.
 #[derive(Debug, Clone, Copy)]
 pub struct Stack {
-    /// Name of its workflow and of its samconfig.toml environment.
+    /// The name of its workflow and of its samconfig.toml environment.
     pub name: &'static str,
-    /// Its template's text, as it was when this program was built.
+    /// The text of its template, as it was when this program was built.
     pub template: &'static str,
-    /// The stacks that are there before it, and until after it is gone.
+    /// The stacks that must exist while it exists.
     pub needs: &'static [Need],
 }
 
@@ -16,11 +16,11 @@ pub struct Stack {
 pub struct Need {
     /// The stack that is needed.
     pub stack: &'static str,
-    /// What for.
+    /// The purpose of the need.
     pub purpose: Purpose,
 }
 
-/// What a stack is needed for.
+/// The purpose of a need.
 #[derive(Debug)]
 pub enum Purpose {
     /// The routes of the HTTP API, and the outputs that name it.
@@ -29,7 +29,7 @@ pub enum Purpose {
     Watch,
     /// The users whose tokens the API accepts.
     UserPool,
-    /// The layer every function has, and the one passed through beside it.
+    /// The layer of every function, and the layer of the AppConfig extension.
     Layer,
     /// A table, with the access that is granted to it.
     Table(&'static str),
@@ -38,7 +38,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The outputs of the needed stack that are parameters, by the same name, of the stack that needs it.
+    /// Returns the outputs of the needed stack that are parameters of the needing one, by the same names.
     #[must_use]
     pub fn outputs(&self) -> &'static [&'static str] {
         match self {
@@ -66,7 +66,7 @@ impl Purpose {
         }
     }
 
-    /// Why the needing stack goes first, said on its own page.
+    /// Returns the reason why the needing stack is deleted first, for that stack's own table.
     pub(super) fn delete_reason(&self) -> &'static str {
         match self {
             Self::Route(_) => "Route registration must be removed before the API Gateway stack is deleted",
@@ -78,7 +78,7 @@ impl Purpose {
         }
     }
 
-    /// The same, said on the needed stack's page.
+    /// Like [`Purpose::delete_reason`], but for the needed stack's table.
     pub(super) fn delete_prerequisite(&self) -> &'static str {
         match self {
             Self::Table(_) => "Lambda IAM permissions referencing this table must be removed first",
@@ -90,23 +90,23 @@ impl Purpose {
 
 /// The API that a function's route is added to.
 pub(super) const API: Need = Need { stack: "api-gateway", purpose: Purpose::Route(&["ApiId"]) };
-/// The same, with the authorizer that lets users in.
+/// Like [`API`], but with the authorizer that lets users in.
 pub(super) const API_FOR_USERS: Need =
     Need { stack: "api-gateway", purpose: Purpose::Route(&["ApiId", "AuthorizerId"]) };
 /// The layers of a function.
 pub(super) const LAYER: Need = Need { stack: "shared-layer", purpose: Purpose::Layer };
 
-/// A table that a function is granted this access to.
+/// Returns the need of a table that a function is granted this access to.
 pub(super) const fn table(stack: &'static str, access: &'static str) -> Need {
     Need { stack, purpose: Purpose::Table(access) }
 }
 
-/// A bucket that a function is granted this access to.
+/// Returns the need of a bucket that a function is granted this access to.
 pub(super) const fn bucket(stack: &'static str, access: &'static str) -> Need {
     Need { stack, purpose: Purpose::Bucket(access) }
 }
 
-/// A stack below `stacks/`.
+/// Makes a stack whose template is below `stacks/`.
 macro_rules! stack {
     ($name:literal, $needs:expr) => {
         Stack {
@@ -117,7 +117,7 @@ macro_rules! stack {
     };
 }
 
-/// A function's stack.
+/// Makes a function's stack.
 macro_rules! function {
     ($name:literal, $needs:expr) => {
         Stack {

@@ -1,4 +1,4 @@
-//! Changes of stacks: planned by a change set, looked at, then executed.
+//! Changes of stacks. A change set plans a change, the plan is judged, then it is executed.
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
@@ -6,8 +6,10 @@ use aws_sdk_cloudformation::types::{
     ResourceToImport, StackStatus,
 };
 
-use super::{StackError, is_absent};
-use crate::account::{Account, AwsError, CHANGE_SET_PREFIX, Look, one_line};
+use super::StackError;
+use crate::account::{Account, CHANGE_SET_PREFIX, Poll};
+use crate::aws_error::{AwsError, one_line};
+use crate::deployed_stack::is_absent;
 
 /// A change set in a stack's list.
 #[derive(Debug, Clone)]
@@ -19,12 +21,12 @@ pub(crate) struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// Whether this program made it, in this run or an earlier one.
+    /// Returns whether this program made the change set, in this run or an earlier one.
     pub(crate) fn is_own(&self) -> bool {
         self.name.starts_with(CHANGE_SET_PREFIX)
     }
 
-    /// Whether CloudFormation is at work on it.
+    /// Returns whether CloudFormation is working on the change set.
     pub(crate) fn is_busy(&self) -> bool {
         matches!(
             self.status,
@@ -41,18 +43,18 @@ pub(crate) struct Change<'a> {
     pub(crate) stack: &'a str,
     pub(crate) template: String,
     pub(crate) parameters: &'a [(String, String)],
-    /// The resource that holds data: a change that removes or replaces it is not made.
+    /// The resource that holds data. A change that removes or replaces it is not made.
     pub(crate) data: &'a str,
     pub(crate) kind: ChangeKind,
 }
 
-/// What kind of change.
+/// The kind of a change.
 pub(crate) enum ChangeKind {
-    /// A new stack.
+    /// The change makes a stack.
     Create,
-    /// A new stack around a resource that exists.
+    /// The change makes a stack around a resource that exists.
     Import(ResourceToImport),
-    /// An existing stack.
+    /// The change updates a stack.
     Update,
 }
 
@@ -75,7 +77,7 @@ impl ChangeKind {
 }
 
 impl Account {
-    /// The change sets of a stack.
+    /// Returns the change sets of a stack.
     pub(crate) async fn change_sets(&self, stack: &str) -> Result<Vec<ChangeSet>, AwsError> {
         let mut pages = self.cloudformation.list_change_sets().stack_name(stack).into_paginator().send();
         let mut change_sets = Vec::new();
@@ -99,18 +101,18 @@ impl Account {
         Ok(change_sets)
     }
 
-    /// Deletes what earlier runs have left; it is never executed.
+    /// Deletes the change sets that earlier runs have left. They are never executed.
     pub(crate) async fn delete_own_change_sets(&self, stack: &str) -> Result<(), AwsError> {
         let settled = self
             .wait(&format!("{stack}: left-over change set"), async || {
                 let own: Vec<_> = self.change_sets(stack).await?.into_iter().filter(ChangeSet::is_own).collect();
                 Ok::<_, AwsError>(match own.iter().find(|change_set| change_set.is_busy()) {
-                    Some(busy) => Look::Still(busy.status.to_string()),
-                    None => Look::Done(own),
+                    Some(busy) => Poll::Pending(busy.status.to_string()),
+                    None => Poll::Ready(own),
                 })
             })
             .await?;
-        // One that was executed is history: there is nothing to delete.
+        // A change set that was executed cannot be deleted.
         for change_set in settled.iter().filter(|change_set| change_set.execution != ExecutionStatus::ExecuteComplete) {
             self.progress(&format!("{stack}: deleting the left-over change set {}", change_set.name));
             self.delete_change_set(stack, &change_set.id).await?;
@@ -123,7 +125,7 @@ impl Account {
         deleted.map(|_| ()).map_err(|error| AwsError::call("cloudformation:DeleteChangeSet", error))
     }
 
-    /// Makes a change and waits for its end; false where there was nothing to change.
+    /// Makes a change and waits for its end. Returns false if there was nothing to change.
     pub(crate) async fn change(&self, change: Change<'_>) -> Result<bool, StackError> {
         const CREATE: &str = "cloudformation:CreateChangeSet";
         let stack = change.stack;
@@ -161,7 +163,7 @@ impl Account {
                 self.progress(&format!("{stack}: no changes"));
                 return Ok(false);
             }
-            // Where validation cannot be asked, its summary must do.
+            // If the validation cannot be read, the status reason must do.
             let errors = self.validation_errors(&id).await.unwrap_or_else(|error| vec![error.to_string()]);
             let reasons = errors.into_iter().fold(reason, |all, one| all + "; " + &one);
             self.delete_change_set(stack, &id).await?;
@@ -177,22 +179,22 @@ impl Account {
         Ok(true)
     }
 
-    /// A change set when it is ready or has failed.
+    /// Waits until a change set is ready or has failed, and describes it.
     async fn planned(&self, stack: &str, id: &str) -> Result<DescribeChangeSetOutput, AwsError> {
         self.wait(&format!("{stack}: change set"), async || {
             let described =
                 self.cloudformation.describe_change_set().stack_name(stack).change_set_name(id).send().await;
             let described = described.map_err(|error| AwsError::call("cloudformation:DescribeChangeSet", error))?;
             Ok(match described.status() {
-                Some(ChangeSetStatus::CreateComplete | ChangeSetStatus::Failed) => Look::Done(described),
-                Some(status) => Look::Still(status.to_string()),
-                None => Look::Still("unknown".to_owned()),
+                Some(ChangeSetStatus::CreateComplete | ChangeSetStatus::Failed) => Poll::Ready(described),
+                Some(status) => Poll::Pending(status.to_string()),
+                None => Poll::Pending("unknown".to_owned()),
             })
         })
         .await
     }
 
-    /// What CloudFormation's validation before deployment found wrong with a change set.
+    /// Returns the faults that CloudFormation's validation before deployment found in a change set.
     async fn validation_errors(&self, id: &str) -> Result<Vec<String>, AwsError> {
         let failed = EventFilter::builder().failed_events(true).build();
         let request = self.cloudformation.describe_events().change_set_name(id).filters(failed);
@@ -212,12 +214,12 @@ impl Account {
     }
 }
 
-/// Whether a change set has failed because there is nothing to change.
+/// Returns whether a change set has failed because there is nothing to change.
 fn is_empty(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
 
-/// What a change set would do to the resource that holds data, where that loses them.
+/// Returns the action of a change set that would lose the resource with the data.
 fn loss(described: &DescribeChangeSetOutput, data: &str) -> Option<&'static str> {
     let changes = described.changes().iter().filter_map(|change| change.resource_change());
     changes.filter(|change| change.logical_resource_id() == Some(data)).find_map(|change| {

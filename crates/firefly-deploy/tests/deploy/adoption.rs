@@ -1,4 +1,4 @@
-//! `data` of a table that exists without its stack.
+//! The command `data` for a table that exists without its stack.
 
 use serde_json::{Value, json};
 
@@ -14,14 +14,14 @@ async fn a_table_with_data_is_adopted_and_keeps_them() {
     cloud.state().tables.put(&old_devices(), None, false);
     cloud.set_lag(2);
     deploy(&cloud, "dynamodb-devices").await.unwrap();
-    // The stand-in applies nothing but the difference between two templates: had the import claimed what the table
-    // has not, it would be missing now.
+    // The stand-in applies only the difference between two templates: a setting that the import claimed without the
+    // table having it would be missing now.
     assert_devices_deployed(&cloud);
     assert!(cloud.state().tables.has_item(DEVICES, "uuid"));
     let lines = cloud.lines();
     assert!(lines.contains(&format!("{DEVICES_STACK}: IMPORT_COMPLETE")), "{lines:?}");
     assert_eq!(cloud.changes().iter().filter(|call| call.ends_with("ExecuteChangeSet")).count(), 3);
-    // Everything CloudFormation was handed, it was handed with the role.
+    // Every operation of CloudFormation has the role.
     assert!(cloud.state().roles.iter().all(Option::is_some));
 }
 
@@ -36,7 +36,7 @@ async fn time_to_live_is_turned_on_once() {
 }
 
 #[tokio::test]
-async fn what_the_table_has_already_is_not_set_again() {
+async fn a_setting_that_the_table_has_is_not_set_again() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_keys(), Some("ttl"), true);
     deploy(&cloud, "dynamodb-registration-keys").await.unwrap();
@@ -47,7 +47,7 @@ async fn what_the_table_has_already_is_not_set_again() {
     cloud.state().tables.put(&new_devices(), None, true);
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);
-    // The template's metadata is a difference even so: without one, the outputs would never be there.
+    // The template's metadata is a difference even so: without one, the outputs would never appear.
     assert_eq!(cloud.changes().iter().filter(|call| call.ends_with("ExecuteChangeSet")).count(), 2);
 }
 
@@ -118,7 +118,7 @@ async fn a_stack_that_was_deleted_does_not_own_the_table_it_left() {
 }
 
 #[tokio::test]
-async fn the_import_claims_what_the_table_has_and_nothing_else() {
+async fn the_import_claims_only_the_table_s_own_settings() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, true);
     deploy(&cloud, "dynamodb-devices").await.unwrap();

@@ -1,4 +1,4 @@
-//! `data` of the bucket.
+//! The command `data` for the bucket.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{BACKUPS, BACKUPS_STACK, deploy, plan, stack, status, template};
 
 const NAME: &str = "s3-device-backups";
 
-/// The bucket as the earlier deployment made it: other settings, objects in it.
+/// Returns a bucket with other settings and with objects in it, as older deployments have made it.
 fn old_bucket() -> Bucket {
     let properties = json!({
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]},
@@ -44,7 +44,7 @@ async fn assert_refused(cloud: &Cloud, expected: &str) {
 }
 
 #[tokio::test]
-async fn is_created_updated_and_left_alone() {
+async fn a_bucket_is_created_updated_and_left_alone() {
     let cloud = Cloud::start().await;
     let text = plan(&cloud, NAME).await.unwrap();
     assert!(text.contains(&format!("1. create the stack with the bucket {BACKUPS}")), "{text}");
@@ -66,7 +66,7 @@ async fn is_created_updated_and_left_alone() {
 }
 
 #[tokio::test]
-async fn with_backups_is_adopted_and_keeps_them() {
+async fn a_bucket_with_backups_is_adopted_and_keeps_them() {
     let cloud = Cloud::start().await;
     cloud.state().buckets.insert(BACKUPS.to_owned(), old_bucket());
     cloud.set_lag(2);
@@ -78,7 +78,7 @@ async fn with_backups_is_adopted_and_keeps_them() {
     assert_deployed(&cloud, BACKUPS);
     assert_eq!(cloud.state().buckets[BACKUPS].objects, ["0f7a"]);
 
-    // Imported alone and by name only: what an import claims, no update would apply.
+    // The bucket is imported alone and by name only: no update would apply a setting that an import claims.
     let (kind, import) = cloud.state().templates[0].clone();
     assert_eq!(kind, "IMPORT");
     let (_, resources) = import.split_once("Resources:\n").unwrap();
@@ -91,7 +91,7 @@ async fn with_backups_is_adopted_and_keeps_them() {
 }
 
 #[tokio::test]
-async fn is_named_by_the_environment() {
+async fn a_bucket_has_the_name_of_the_environment() {
     let cloud = Cloud::start().await;
     let environment = BTreeMap::from([("BACKUP_BUCKET_NAME".to_owned(), "firefly-mine".to_owned())]);
     cloud.state().buckets.insert("firefly-mine".to_owned(), old_bucket());
@@ -99,7 +99,7 @@ async fn is_named_by_the_environment() {
     assert_deployed(&cloud, "firefly-mine");
     assert!(!cloud.state().buckets.contains_key(BACKUPS));
     cloud.state().calls.clear();
-    // Without the variable a new, empty bucket would take its place.
+    // Without the variable, a new, empty bucket would take its place.
     assert_refused(
         &cloud,
         &format!(
@@ -111,7 +111,7 @@ async fn is_named_by_the_environment() {
 }
 
 #[tokio::test]
-async fn of_somebody_else_is_refused() {
+async fn a_bucket_of_somebody_else_is_refused() {
     let cloud = Cloud::start().await;
     let foreign = Bucket { owner: "999999999999".to_owned(), ..old_bucket() };
     cloud.state().buckets.insert(BACKUPS.to_owned(), foreign);
@@ -129,7 +129,7 @@ async fn of_somebody_else_is_refused() {
 }
 
 #[tokio::test]
-async fn with_a_policy_of_its_own_is_refused() {
+async fn a_bucket_with_a_policy_of_its_own_is_refused() {
     let cloud = Cloud::start().await;
     let policy = Some(json!({"Statement": [{"Effect": "Allow"}]}).to_string());
     cloud.state().buckets.insert(BACKUPS.to_owned(), Bucket { policy, ..old_bucket() });
@@ -137,7 +137,7 @@ async fn with_a_policy_of_its_own_is_refused() {
 }
 
 #[tokio::test]
-async fn of_a_failed_deletion_is_kept_and_adopted() {
+async fn a_bucket_of_a_failed_deletion_is_kept_and_adopted() {
     let cloud = Cloud::start().await;
     let text = template(NAME).replace("    DeletionPolicy: Retain\n", "");
     cloud.state().buckets.insert(BACKUPS.to_owned(), old_bucket());
@@ -154,7 +154,7 @@ async fn of_a_failed_deletion_is_kept_and_adopted() {
 }
 
 #[tokio::test]
-async fn changed_behind_the_stack_fails_the_read_back() {
+async fn a_bucket_changed_behind_the_stack_fails_the_read_back() {
     let cloud = Cloud::start().await;
     deploy(&cloud, NAME).await.unwrap();
     {

@@ -1,21 +1,28 @@
-//! A stand-in for AWS: CloudFormation's query protocol with the states of its documentation, tables in the embedded
-//! DynamoDB, a bucket's settings, log groups and the caller's identity, all behind one endpoint.
+//! A stand-in for AWS behind one endpoint.
 //!
-//! Each operation names the page of AWS's documentation that its answer is written from. Operations take effect at
-//! once; their states are shown in progress for [`Cloud::set_lag`] looks first.
+//! It has CloudFormation's query protocol with the documented states, tables in the embedded DynamoDB, a bucket's
+//! settings, log groups and the caller's identity. Each operation names the page of AWS's documentation from which its
+//! answer is written. Operations take effect at once; their states are shown in progress for [`Cloud::set_lag`] looks.
 
+mod account;
 mod bucket;
 mod change_set;
+mod change_set_actions;
 mod cloudformation;
 mod document;
+mod dynamodb;
+mod http;
+mod query;
 mod resources;
+mod s3;
 mod stack;
+mod stack_actions;
+mod state;
 mod table;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
@@ -23,51 +30,16 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use axum::body::{Body, to_bytes};
 use axum::extract::State as Shared;
 use axum::http::{Request, Response};
-use firefly_deploy::{Account, EnvironmentName, Options, Waits};
+use firefly_deploy::{Account, AccountOptions, EnvironmentName, Waits};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use account::BOOTSTRAP;
+use http::{Call, form, response};
+use state::State;
+
+pub(crate) use account::{ACCOUNT, BOOTSTRAP_STACK, ENVIRONMENT, REGION};
 pub(crate) use bucket::Bucket;
-pub(crate) use change_set::ChangeSet;
-pub(crate) use stack::{Resource, Stack};
-pub(crate) use table::Tables;
-
-pub(crate) const ACCOUNT: &str = "123456789012";
-pub(crate) const REGION: &str = "eu-central-1";
-/// The environment that the account holds.
-pub(crate) const ENVIRONMENT: &str = "production";
-pub(crate) const BOOTSTRAP_STACK: &str = "firefly-bootstrap";
-
-static BOOTSTRAP: &str = include_str!("../../../../stacks/bootstrap.yaml");
-
-/// What the stand-in knows.
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) stacks: Vec<Stack>,
-    pub(crate) change_sets: Vec<ChangeSet>,
-    pub(crate) tables: Tables,
-    pub(crate) buckets: BTreeMap<String, Bucket>,
-    pub(crate) log_groups: BTreeSet<String>,
-    /// Every call, such as `cloudformation:DescribeStacks`.
-    pub(crate) calls: Vec<String>,
-    /// Looks for which an operation is shown in progress.
-    pub(crate) lag: usize,
-    /// Code and message with which every call of a name is refused.
-    pub(crate) refuse: BTreeMap<&'static str, (&'static str, &'static str)>,
-    /// Reason with which the next change set fails, and what validation says of it.
-    pub(crate) refuse_change: Option<(&'static str, &'static str)>,
-    /// Reason with which the next execution fails.
-    pub(crate) fail_execution: Option<&'static str>,
-    /// Reason with which every rollback that is continued fails.
-    pub(crate) fail_rollback: Option<&'static str>,
-    /// Type and template of every change set, in order.
-    pub(crate) templates: Vec<(String, String)>,
-    /// The roles CloudFormation was given, in order.
-    pub(crate) roles: Vec<Option<String>>,
-    /// The call whose answer is lost, counted from one.
-    cut: Option<usize>,
-    made: usize,
-}
 
 /// A running stand-in.
 pub(crate) struct Cloud {
@@ -78,7 +50,7 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// An account with the stack bootstrap and nothing else.
+    /// Starts an account that has only the stack bootstrap.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -104,7 +76,7 @@ impl Cloud {
         self.state().lag = looks;
     }
 
-    /// The account, as a run of the program sees it: no time passes between two looks.
+    /// Connects to the account as a run of the program does, but without time between two looks.
     pub(crate) async fn account(&self) -> Account {
         self.account_of_run(1).await
     }
@@ -120,7 +92,7 @@ impl Cloud {
             .build();
         let lines = Rc::clone(&self.lines);
         let variables = [("FIREFLY_ENVIRONMENT".to_owned(), ENVIRONMENT.to_owned())].into();
-        let options = Options {
+        let options = AccountOptions {
             environment: EnvironmentName::from_environment(&variables).unwrap(),
             role_arn: Some("arn:aws:iam::123456789012:role/firefly-cloudformation".to_owned()),
             waits: Waits { interval: Duration::ZERO, looks: 20 },
@@ -131,12 +103,12 @@ impl Cloud {
         Account::new(&config, options).await.unwrap()
     }
 
-    /// The lines of progress of every run.
+    /// Returns the lines of progress of every run.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.borrow().clone()
     }
 
-    /// The calls that change something.
+    /// Returns the calls that change something.
     pub(crate) fn changes(&self) -> Vec<String> {
         let reads = |call: &str| {
             let action = call.split_once(':').map_or(call, |(_, action)| action);
@@ -152,24 +124,15 @@ impl Cloud {
         state.made = 0;
     }
 
-    /// Calls made since [`Cloud::lose`].
+    /// Returns the number of calls since [`Cloud::lose`].
     pub(crate) fn made(&self) -> usize {
         self.state().made
     }
 
-    /// Returns when the answer was lost.
+    /// Waits until the answer is lost.
     pub(crate) async fn lost(&self) {
         self.lost.notified().await;
     }
-}
-
-/// A request as the services see it.
-pub(crate) struct Call {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) query: BTreeMap<String, String>,
-    pub(crate) owner: Option<String>,
-    pub(crate) body: Vec<u8>,
 }
 
 type Parts = (Arc<Mutex<State>>, Arc<Notify>);
@@ -188,7 +151,7 @@ async fn answer(Shared((state, lost)): Shared<Parts>, request: Request<Body>) ->
     let (response, cut) = {
         let mut state = state.lock().unwrap();
         let response = match target.as_deref().and_then(|target| target.split_once('.')) {
-            Some(("DynamoDB_20120810", action)) => table::answer(&mut state, action, &call.body),
+            Some(("DynamoDB_20120810", action)) => dynamodb::answer(&mut state, action, &call.body),
             Some(("Logs_20140328", action)) => logs(&mut state, action, &call.body),
             _ if kind.starts_with("application/x-www-form-urlencoded") => {
                 let parameters = form(&String::from_utf8_lossy(&call.body));
@@ -197,7 +160,7 @@ async fn answer(Shared((state, lost)): Shared<Parts>, request: Request<Body>) ->
                     _ => cloudformation::answer(&mut state, &parameters),
                 }
             }
-            _ => bucket::answer(&mut state, &call),
+            _ => s3::answer(&mut state, &call),
         };
         state.made += 1;
         let cut = state.cut == Some(state.made);
@@ -210,61 +173,7 @@ async fn answer(Shared((state, lost)): Shared<Parts>, request: Request<Body>) ->
     response
 }
 
-/// Decodes `application/x-www-form-urlencoded`.
-fn form(text: &str) -> BTreeMap<String, String> {
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-    };
-    let pairs = text.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(key, value)| (decode(key), decode(value)))
-        .collect()
-}
-
-pub(crate) fn response(status: u16, kind: &str, body: impl Into<String>) -> Response<Body> {
-    Response::builder().status(status).header("content-type", kind).body(Body::from(body.into())).unwrap()
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// The policy of the deploy role.
-static DEPLOY_ROLE: LazyLock<&str> = LazyLock::new(|| {
-    let (_, role) = BOOTSTRAP.split_once("\n  DeployRole:\n").unwrap();
-    role.split_once("\n  CloudFormationRole:\n").unwrap().0
-});
-
-/// The IAM action of a call. Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3":
-/// some of S3's calls have actions of other names.
-fn action(call: &str) -> &str {
-    match call {
-        "s3:HeadBucket" => "s3:ListBucket",
-        "s3:GetBucketEncryption" => "s3:GetEncryptionConfiguration",
-        "s3:GetPublicAccessBlock" => "s3:GetBucketPublicAccessBlock",
-        "s3:GetBucketLifecycleConfiguration" => "s3:GetLifecycleConfiguration",
-        call => call,
-    }
-}
-
-impl State {
-    /// Notes a call, and answers it if it is one of those that are refused.
-    ///
-    /// Every call is one that the deploy role of the stack bootstrap may make.
-    pub(crate) fn call(&mut self, name: String) -> Option<(&'static str, &'static str)> {
-        let action = action(&name);
-        let granted = [format!("- {action}\n"), format!("Action: {action}\n")];
-        let granted = granted.iter().any(|line| DEPLOY_ROLE.contains(line)) || action == "sts:GetCallerIdentity";
-        assert!(granted, "the deploy role may not {action}");
-        let refused = self.refuse.iter().find(|(call, _)| **call == name).map(|(_, refusal)| *refusal);
-        self.calls.push(name);
-        refused
-    }
-}
-
-/// CloudWatch Logs API Reference: DescribeLogGroups, DeleteLogGroup.
+/// Answers a call of CloudWatch Logs. API Reference: DescribeLogGroups, DeleteLogGroup.
 fn logs(state: &mut State, action: &str, body: &[u8]) -> Response<Body> {
     let json = "application/x-amz-json-1.1";
     if let Some((code, message)) = state.call(format!("logs:{action}")) {
@@ -293,10 +202,10 @@ fn logs(state: &mut State, action: &str, body: &[u8]) -> Response<Body> {
     }
 }
 
-/// AWS STS API Reference: GetCallerIdentity, Examples.
+/// Answers a call of STS. API Reference: GetCallerIdentity, Examples.
 fn identity(state: &mut State) -> Response<Body> {
     if let Some((code, message)) = state.call("sts:GetCallerIdentity".to_owned()) {
-        return cloudformation::refusal(403, code, message);
+        return query::refusal(403, code, message);
     }
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\

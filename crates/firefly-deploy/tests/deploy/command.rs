@@ -19,7 +19,7 @@ async fn run(cloud: &Cloud, arguments: &[&str]) -> Output {
     run_with(cloud, arguments, &[]).await
 }
 
-/// A run with variables of its own.
+/// Runs the program with these variables.
 pub(crate) async fn run_with(cloud: &Cloud, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let credentials = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_REGION", REGION)];
     let mut command = program();
@@ -31,7 +31,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// Fails unless the program failed with a status and one line.
+/// Fails unless the program failed with this status and one line.
 pub(crate) fn assert_fails(output: &Output, status: i32, expected: &str) {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{stderr}");
@@ -41,7 +41,7 @@ pub(crate) fn assert_fails(output: &Output, status: i32, expected: &str) {
 }
 
 #[tokio::test]
-async fn usage_is_one_line_and_two() {
+async fn a_wrong_command_line_is_one_line_and_exit_status_2() {
     for (arguments, expected) in [
         (&[][..], "a command is needed: params, data, delete, check-environment or graph"),
         (&["deploy"], "unrecognized subcommand 'deploy'"),
@@ -60,7 +60,7 @@ async fn usage_is_one_line_and_two() {
 }
 
 #[tokio::test]
-async fn no_region_no_credentials_and_no_answer_are_one_line_and_one() {
+async fn no_region_credentials_or_answer_is_one_line_and_exit_status_1() {
     let output = program().args(["params", "cognito"]).output().await.unwrap();
     assert_fails(&output, 1, "no AWS region: set AWS_REGION");
     let output = program().env("AWS_REGION", "eu-central-1").args(["data", "dynamodb-devices"]).output().await.unwrap();

@@ -1,4 +1,4 @@
-//! `delete` of stacks with and without data.
+//! The command `delete` for stacks with and without data.
 
 use firefly_deploy::DeleteError;
 use serde_json::json;
@@ -13,7 +13,7 @@ async fn delete(cloud: &Cloud, name: &str, keep_data: bool) -> Result<(), Delete
     firefly_deploy::delete(&cloud.account().await, stack(name), &no_environment(), keep_data).await
 }
 
-/// A cloud with the devices stack deployed around a table with data in it.
+/// Starts a cloud with the devices stack and its table, which has data.
 async fn with_devices(protected: bool) -> Cloud {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&new_devices(), None, true);
@@ -31,7 +31,7 @@ fn unprotect(cloud: &Cloud) {
 }
 
 #[tokio::test]
-async fn is_refused_while_others_need_the_stack() {
+async fn a_needed_stack_is_not_deleted() {
     let cloud = with_devices(false).await;
     cloud.state().put_stack("firefly-func-api-devices-get", "CREATE_COMPLETE", "", "");
     cloud.state().put_stack("firefly-func-api-devices-backup-post", "DELETE_IN_PROGRESS", "", "");
@@ -50,7 +50,7 @@ async fn is_refused_while_others_need_the_stack() {
 }
 
 #[tokio::test]
-async fn of_a_protected_table_touches_nothing() {
+async fn a_protected_table_is_not_deleted_and_nothing_is_touched() {
     let cloud = with_devices(true).await;
     let error = delete(&cloud, "dynamodb-devices", false).await.unwrap_err().to_string();
     assert_eq!(
@@ -67,7 +67,7 @@ async fn of_a_protected_table_touches_nothing() {
 }
 
 #[tokio::test]
-async fn of_an_unprotected_table_deletes_stack_and_table() {
+async fn an_unprotected_table_is_deleted_with_its_stack() {
     let cloud = with_devices(false).await;
     cloud.set_lag(2);
     delete(&cloud, "dynamodb-devices", false).await.unwrap();
@@ -75,13 +75,13 @@ async fn of_an_unprotected_table_deletes_stack_and_table() {
     assert!(!cloud.state().tables.exists(DEVICES));
     let changes = cloud.changes();
     assert_eq!(changes, ["cloudformation:DeleteStack", "dynamodb:DeleteTable"]);
-    // Again, with nothing left.
+    // The second run finds nothing left.
     delete(&cloud, "dynamodb-devices", false).await.unwrap();
     assert_eq!(cloud.changes().len(), 2);
 }
 
 #[tokio::test]
-async fn that_keeps_data_lets_the_next_deploy_adopt_them() {
+async fn kept_data_are_adopted_by_the_next_deploy() {
     let cloud = with_devices(true).await;
     delete(&cloud, "dynamodb-devices", true).await.unwrap();
     assert_eq!(status(&cloud, DEVICES_STACK), None);
@@ -96,7 +96,7 @@ async fn that_keeps_data_lets_the_next_deploy_adopt_them() {
 }
 
 #[tokio::test]
-async fn that_keeps_data_is_refused_where_the_stack_would_take_them() {
+async fn keeping_data_is_refused_if_the_stack_would_delete_them() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, false);
     let text = template("dynamodb-devices").replace("    DeletionPolicy: Retain\n", "");
@@ -117,7 +117,7 @@ async fn that_keeps_data_is_refused_where_the_stack_would_take_them() {
 }
 
 #[tokio::test]
-async fn goes_on_from_a_deletion_that_failed() {
+async fn a_failed_deletion_is_continued() {
     let text = template("dynamodb-devices").replace("    DeletionPolicy: Retain\n", "");
     for keep_data in [true, false] {
         let cloud = Cloud::start().await;
@@ -134,7 +134,7 @@ async fn goes_on_from_a_deletion_that_failed() {
 }
 
 #[tokio::test]
-async fn waits_for_what_is_going_on() {
+async fn an_operation_in_progress_is_waited_for() {
     let cloud = Cloud::start().await;
     for (busy, end) in [("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"), ("DELETE_IN_PROGRESS", "DELETE_COMPLETE")] {
         let stack = "firefly-func-api-health-get";
@@ -148,7 +148,7 @@ async fn waits_for_what_is_going_on() {
 }
 
 #[tokio::test]
-async fn removes_a_left_over_log_group_with_or_without_a_stack() {
+async fn a_left_over_log_group_is_deleted_with_or_without_a_stack() {
     let group = "/aws/lambda/firefly-func-api-health-get";
     for exists in [true, false] {
         let cloud = Cloud::start().await;
@@ -165,7 +165,7 @@ async fn removes_a_left_over_log_group_with_or_without_a_stack() {
 }
 
 #[tokio::test]
-async fn of_a_shell_or_a_failed_creation_is_done() {
+async fn a_shell_or_a_failed_creation_is_deleted() {
     for status_left in ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_ROLLBACK_FAILED"] {
         let cloud = Cloud::start().await;
         cloud.state().put_stack("firefly-shared-layer", status_left, "", "");
@@ -175,7 +175,7 @@ async fn of_a_shell_or_a_failed_creation_is_done() {
 }
 
 #[tokio::test]
-async fn of_the_bucket_stack_leaves_the_bucket() {
+async fn the_bucket_stays_when_its_stack_is_deleted() {
     let cloud = Cloud::start().await;
     deploy(&cloud, "s3-device-backups").await.unwrap();
     cloud.state().buckets.get_mut(BACKUPS).unwrap().objects.push("0f7a".to_owned());
@@ -185,7 +185,7 @@ async fn of_the_bucket_stack_leaves_the_bucket() {
     assert!(cloud.lines().contains(&format!("{BACKUPS_STACK}: the bucket {BACKUPS} stays as it is")));
     deploy(&cloud, "s3-device-backups").await.unwrap();
 
-    // An earlier stack that does not retain it would take an empty bucket along.
+    // An earlier stack that does not retain an empty bucket would delete it.
     let text = template("s3-device-backups").replace("    DeletionPolicy: Retain\n", "");
     cloud.state().stack(BACKUPS_STACK).unwrap().template = text;
     let error = delete(&cloud, "s3-device-backups", false).await.unwrap_err().to_string();
@@ -193,7 +193,7 @@ async fn of_the_bucket_stack_leaves_the_bucket() {
 }
 
 #[tokio::test]
-async fn of_a_table_of_another_stack_is_refused() {
+async fn deleting_a_table_of_another_stack_is_refused() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, false);
     cloud.state().put_stack(
@@ -208,7 +208,7 @@ async fn of_a_table_of_another_stack_is_refused() {
 }
 
 #[tokio::test]
-async fn of_a_table_that_is_not_active_waits_or_is_refused() {
+async fn a_table_that_is_not_active_is_waited_for_or_refused() {
     let cloud = with_devices(false).await;
     cloud.state().tables.states.insert(DEVICES.to_owned(), ["UPDATING", "UPDATING"].into());
     delete(&cloud, "dynamodb-devices", false).await.unwrap();
@@ -222,7 +222,7 @@ async fn of_a_table_that_is_not_active_waits_or_is_refused() {
 }
 
 #[tokio::test]
-async fn of_a_protected_user_pool_touches_nothing() {
+async fn a_protected_user_pool_is_not_deleted_and_nothing_is_touched() {
     let cloud = Cloud::start().await;
     let protection = |value: &str| [("UserPoolDeletionProtection".to_owned(), value.to_owned())].into();
     cloud.state().put_stack("firefly-cognito", "CREATE_COMPLETE", "", "").parameters = protection("ACTIVE");
@@ -239,7 +239,7 @@ async fn of_a_protected_user_pool_touches_nothing() {
 }
 
 #[tokio::test]
-async fn that_cloudformation_refuses_or_fails_says_why() {
+async fn a_deletion_that_fails_has_cloudformation_s_reasons() {
     let cloud = Cloud::start().await;
     cloud.state().put_stack("firefly-shared-layer", "CREATE_COMPLETE", "", "").protected = true;
     let error = delete(&cloud, "shared-layer", false).await.unwrap_err().to_string();
@@ -249,7 +249,7 @@ async fn that_cloudformation_refuses_or_fails_says_why() {
          (ValidationError)"
     );
 
-    // The table was protected after it was looked at.
+    // The table was protected after the program had looked at it.
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&new_devices(), None, false);
     let text = template("dynamodb-devices").replace("    DeletionPolicy: Retain\n", "");

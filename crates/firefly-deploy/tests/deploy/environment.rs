@@ -1,4 +1,4 @@
-//! An account holds one environment, and every command refuses to work on another.
+//! An account holds one environment. Every command refuses to work on another.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::cloud::{BOOTSTRAP_STACK, Cloud};
 use crate::command::{assert_fails, program, run_with, text};
 use crate::{new_devices, old_devices, template};
 
-/// Every command that works on an account.
+/// The commands that work on an account.
 const COMMANDS: [&[&str]; 7] = [
     &["params", "cognito"],
     &["data", "dynamodb-devices"],
@@ -17,7 +17,7 @@ const COMMANDS: [&[&str]; 7] = [
     &["check-environment"],
 ];
 
-/// Fails unless every command is refused in one line, after nothing but a look at the bootstrap stack.
+/// Fails unless every command is refused in one line, after it has looked only at the bootstrap stack.
 async fn assert_all_refused(cloud: &Cloud, variables: &[(&str, &str)], expected: &str) {
     for arguments in COMMANDS {
         cloud.state().calls.clear();
@@ -29,7 +29,7 @@ async fn assert_all_refused(cloud: &Cloud, variables: &[(&str, &str)], expected:
     }
 }
 
-/// An account in which every command has something to do.
+/// Starts an account in which every command has something to do.
 async fn with_work() -> Cloud {
     let cloud = Cloud::start().await;
     {

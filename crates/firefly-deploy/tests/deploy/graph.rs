@@ -1,4 +1,4 @@
-//! The table equals the stack documents and the templates.
+//! The table of stacks equals the stack documents and the templates.
 
 use firefly_deploy::graph::{self, Dependency, STACKS, delete_order, deploy_order};
 
@@ -102,7 +102,7 @@ fn registration_keys_table_is_as_its_document_says() {
 }
 
 #[test]
-fn what_watches_the_api_goes_before_it() {
+fn observability_is_deleted_before_the_api() {
     let stack = stack("observability");
     assert_table(&stack.deploy_dependencies(), &[("api-gateway", "ApiId resolved from stack outputs")]);
     assert_table(&stack.delete_dependencies(), &[]);

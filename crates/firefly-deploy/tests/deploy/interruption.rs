@@ -1,4 +1,4 @@
-//! A run that ends anywhere is mended by the next.
+//! A run may end anywhere: the next one completes it.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     old_keys, stack, template,
 };
 
-/// What is run.
+/// A command that is run.
 #[derive(Clone, Copy)]
 enum Run {
     Deploy,
@@ -33,13 +33,13 @@ impl Run {
     }
 }
 
-/// What matters in the end: stacks that exist with resources and outputs, tables with their data, buckets.
+/// Returns the final state: existing stacks with resources and outputs, tables with their data, buckets.
 fn outcome(cloud: &Cloud) -> Value {
     let state = cloud.state();
     let stacks = state.stacks.iter().filter(|stack| !stack.is_deleted()).map(|stack| {
         let mut resources: Vec<_> = stack.resources.iter().map(|one| (&one.logical_id, &one.physical_id)).collect();
         resources.sort_unstable();
-        // A run that goes on from another may end in an update where that would have ended in a creation.
+        // A run that completes another may end in an update, where the other would have ended in a creation.
         let well = matches!(stack.status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
         json!([stack.name, well, resources, stack.outputs, stack.template])
     });
@@ -54,7 +54,7 @@ fn outcome(cloud: &Cloud) -> Value {
     json!([stacks, own, tables, buckets.collect::<Vec<_>>(), state.log_groups])
 }
 
-/// Loses the answer to each call in turn, runs again, and expects what a run without a loss has come to.
+/// Loses the answer to each call in turn, runs again, and expects the final state of a run without a loss.
 async fn assert_converges(what: Run, name: &str, prepare: impl Fn(&Cloud)) {
     let whole = Cloud::start().await;
     whole.set_lag(1);

@@ -42,17 +42,17 @@ fn no_environment() -> BTreeMap<String, String> {
     BTreeMap::new()
 }
 
-/// One run of `data`.
+/// Runs `data`.
 async fn deploy(cloud: &Cloud, name: &str) -> Result<(), DataError> {
     deploy_data(&cloud.account().await, stack(name), &no_environment()).await
 }
 
-/// One run of `data --dry-run`.
+/// Runs `data --dry-run`.
 async fn plan(cloud: &Cloud, name: &str) -> Result<String, DataError> {
     plan_data(&cloud.account().await, stack(name), &no_environment()).await
 }
 
-/// The devices table as the earlier deployment made it: provisioned, without index, recovery or protection.
+/// Returns a devices table as older deployments have made it: provisioned, without index, recovery or protection.
 fn old_devices() -> Value {
     json!({
         "TableName": DEVICES,
@@ -63,7 +63,7 @@ fn old_devices() -> Value {
     })
 }
 
-/// The devices table as the template asks for it, but for what CreateTable does not set.
+/// Returns the devices table of the template, without the settings that CreateTable does not have.
 fn new_devices() -> Value {
     json!({
         "TableName": DEVICES,
@@ -95,7 +95,7 @@ fn old_keys() -> Value {
     })
 }
 
-/// What the devices table is when it is deployed.
+/// Returns the summary of the devices table when it is deployed.
 fn deployed_devices() -> Value {
     json!({
         "billing": "PAY_PER_REQUEST",
@@ -110,7 +110,7 @@ fn deployed_keys() -> Value {
     json!({"billing": "PAY_PER_REQUEST", "indexes": [], "protection": true, "ttl": "ttl", "recovery": true})
 }
 
-/// The state of a stack that exists.
+/// Returns the state of a stack that exists.
 fn status(cloud: &Cloud, name: &str) -> Option<String> {
     cloud.state().stack(name).map(|stack| stack.status.clone())
 }

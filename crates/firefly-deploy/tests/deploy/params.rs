@@ -1,4 +1,4 @@
-//! `params` of stacks whose needs are there, or are not.
+//! The command `params` for stacks whose needs are deployed, or are not.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ async fn params_with(cloud: &Cloud, name: &str, environment: &[(&str, &str)]) ->
     firefly_deploy::params(&cloud.account().await, stack(name), &environment).await
 }
 
-/// A cloud with everything a function needs.
+/// Starts a cloud with everything that a function needs.
 async fn ready() -> Cloud {
     let cloud = Cloud::start().await;
     {
@@ -42,7 +42,7 @@ async fn ready() -> Cloud {
 }
 
 #[tokio::test]
-async fn of_a_function_come_from_outputs_and_the_environment() {
+async fn a_function_s_parameters_come_from_outputs_and_the_environment() {
     let cloud = ready().await;
     let environment = [("BACKUP_BUCKET_NAME", "firefly-mine"), ("APP_CONFIG_ENV", "prod: \"1\"")];
     let yaml = params_with(&cloud, "func-api-devices-backup-post", &environment).await.unwrap();
@@ -60,7 +60,7 @@ async fn of_a_function_come_from_outputs_and_the_environment() {
 }
 
 #[tokio::test]
-async fn are_all_of_the_templates_for_every_stack() {
+async fn every_parameter_of_every_template_is_given() {
     let cloud = ready().await;
     let outputs = [("UserPoolId", "pool"), ("UserPoolClientId", "client")];
     cloud.state().put_outputs("firefly-cognito", "UPDATE_ROLLBACK_COMPLETE", &outputs);
@@ -80,7 +80,7 @@ async fn are_all_of_the_templates_for_every_stack() {
 }
 
 #[tokio::test]
-async fn that_nobody_set_have_the_templates_defaults() {
+async fn an_unset_parameter_has_the_template_s_default() {
     let cloud = ready().await;
     cloud.state().put_outputs("firefly-cognito", "CREATE_COMPLETE", &[("UserPoolId", "p"), ("UserPoolClientId", "c")]);
     let yaml =
@@ -101,7 +101,7 @@ async fn that_nobody_set_have_the_templates_defaults() {
 }
 
 #[tokio::test]
-async fn need_the_stacks_that_have_the_outputs() {
+async fn a_missing_stack_with_outputs_is_an_error() {
     let cloud = Cloud::start().await;
     let error = params(&cloud, "func-api-devices-backup-post").await.unwrap_err().to_string();
     assert_eq!(error, "the stack firefly-api-gateway does not exist: deploy api-gateway first");
@@ -114,7 +114,7 @@ async fn need_the_stacks_that_have_the_outputs() {
 }
 
 #[tokio::test]
-async fn need_a_stack_at_rest() {
+async fn a_stack_that_is_not_at_rest_is_an_error() {
     for status in [
         "REVIEW_IN_PROGRESS",
         "CREATE_IN_PROGRESS",
@@ -140,7 +140,7 @@ async fn need_a_stack_at_rest() {
 }
 
 #[tokio::test]
-async fn need_every_output_but_one_that_may_be_absent() {
+async fn a_missing_output_is_an_error_unless_it_is_conditional() {
     let cloud = ready().await;
     cloud.state().stack("firefly-shared-layer").unwrap().outputs.remove("AppConfigExtensionLayerArn");
     let yaml = params(&cloud, "func-api-health-get").await.unwrap();
@@ -151,7 +151,7 @@ async fn need_every_output_but_one_that_may_be_absent() {
     let error = params(&cloud, "func-api-devices-get").await.unwrap_err().to_string();
     assert_eq!(error, "the stack firefly-api-gateway has no output AuthorizerId: deploy api-gateway first");
 
-    // An import has none of them, and an empty one is none.
+    // An import has no outputs, and an empty output counts as absent.
     cloud.state().stack("firefly-shared-layer").unwrap().outputs.clear();
     let error = params(&cloud, "func-api-health-get").await.unwrap_err().to_string();
     assert_eq!(error, "the stack firefly-shared-layer has no output SharedLayerArn: deploy shared-layer first");
@@ -161,7 +161,7 @@ async fn need_every_output_but_one_that_may_be_absent() {
 }
 
 #[tokio::test]
-async fn of_a_function_without_its_table_are_given_with_a_warning() {
+async fn a_missing_table_of_a_function_is_a_warning() {
     let cloud = ready().await;
     cloud.state().stack(DEVICES_STACK).unwrap().status = "DELETE_COMPLETE".to_owned();
     params(&cloud, "func-api-devices-backup-post").await.unwrap();
@@ -169,7 +169,7 @@ async fn of_a_function_without_its_table_are_given_with_a_warning() {
 }
 
 #[tokio::test]
-async fn that_cannot_be_are_refused() {
+async fn a_value_that_the_parameter_cannot_have_is_refused() {
     let cloud = ready().await;
     cloud.state().put_outputs("firefly-cognito", "CREATE_COMPLETE", &[("UserPoolId", "p"), ("UserPoolClientId", "c")]);
     for (name, variable, value, expected) in [
@@ -184,7 +184,7 @@ async fn that_cannot_be_are_refused() {
 }
 
 #[tokio::test]
-async fn tell_of_a_log_group_that_would_block_the_stack() {
+async fn a_log_group_that_would_block_the_stack_is_an_error() {
     let cloud = ready().await;
     let group = "/aws/lambda/firefly-func-api-health-get";
     cloud.state().log_groups.insert(group.to_owned());

@@ -1,4 +1,4 @@
-//! `data` from every state an earlier run, or somebody else, can have left a stack in.
+//! The command `data` from every state in which an earlier run, or somebody else, can have left a stack.
 
 use crate::cloud::Cloud;
 use crate::{
@@ -8,14 +8,14 @@ use crate::{
 
 const OWN: &str = "firefly-deploy-1795000000-1";
 
-/// A cloud with the devices table as the earlier deployment made it, data in it.
+/// Starts a cloud with a devices table of an older deployment, which has data.
 async fn with_table() -> Cloud {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, false);
     cloud
 }
 
-/// A cloud with the devices stack in a state, after a creation that left or did not leave its table.
+/// Starts a cloud with the devices stack in a state, after a creation that left or did not leave its table.
 async fn with_stack(status: &str, resources: &str, table: bool) -> Cloud {
     let cloud = Cloud::start().await;
     if table {
@@ -78,7 +78,7 @@ async fn an_execution_that_has_begun_is_waited_for() {
     }
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_eq!(cloud.state().tables.summary(DEVICES), Some(deployed_devices()));
-    // Neither the stack nor what was executed is deleted; what there is to do after it is nothing.
+    // Neither the stack nor the executed change set is deleted. Nothing is to be done after it.
     let changes = cloud.changes();
     assert_eq!(changes, ["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"]);
 }
@@ -99,7 +99,7 @@ async fn a_foreign_change_set_is_left_alone() {
 }
 
 #[tokio::test]
-async fn any_operation_in_progress_is_waited_for() {
+async fn every_operation_in_progress_is_waited_for() {
     let ends = [
         ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
         ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
@@ -131,7 +131,7 @@ async fn any_operation_in_progress_is_waited_for() {
 #[tokio::test]
 async fn an_import_without_its_second_step_gets_it() {
     let cloud = with_table().await;
-    // What the first step left: the table as it was, no outputs, no metadata.
+    // The first step has left the table as it was, without outputs and metadata.
     let text = "Resources:\n  DevicesTable:\n    Type: AWS::DynamoDB::Table\n    DeletionPolicy: Retain\n    Properties:\n      \
                 TableName: firefly-devices\n      BillingMode: PROVISIONED\n      KeySchema: [{AttributeName: uuid, \
                 KeyType: HASH}]\n";
@@ -170,7 +170,7 @@ async fn a_failed_creation_is_deleted_and_its_table_adopted() {
         ("CREATE_FAILED", "CREATE_FAILED"),
     ] {
         let cloud = with_stack(status, resources, true).await;
-        // CloudFormation may have left it while it was being made.
+        // The change set may be one that is still being made.
         cloud.state().tables.states.insert(DEVICES.to_owned(), ["ACTIVE", "CREATING", "CREATING"].into());
         deploy(&cloud, "dynamodb-devices").await.unwrap_or_else(|error| panic!("{status}: {error}"));
         assert_devices_deployed(&cloud);
@@ -183,7 +183,7 @@ async fn a_failed_creation_is_deleted_and_its_table_adopted() {
 }
 
 #[tokio::test]
-async fn a_stack_that_would_take_the_table_with_it_is_not_deleted() {
+async fn a_stack_that_would_delete_the_table_is_not_deleted() {
     for (status, resources) in [
         ("ROLLBACK_FAILED", "CREATE_COMPLETE"),
         ("CREATE_FAILED", "CREATE_COMPLETE"),
@@ -232,7 +232,7 @@ async fn a_failed_deletion_is_ended_and_the_table_adopted() {
     assert!(cloud.state().tables.has_item(DEVICES, "uuid"));
     assert_eq!(cloud.changes()[0], "cloudformation:DeleteStack");
 
-    // Something else of the stack could not be deleted: nothing is named that must not be.
+    // Another resource of the stack could not be deleted: only that may be named.
     let cloud = with_stack("DELETE_FAILED", "DELETE_SKIPPED", true).await;
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);

@@ -1,4 +1,4 @@
-//! What `data` refuses before it touches anything.
+//! The refusals of the command `data`, which come before the first change.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ async fn assert_table_refused(table: &Value, ttl: Option<&str>, expected: &str) 
     cloud.state().tables.put(table, ttl, false);
     let name = if table["TableName"] == KEYS { "dynamodb-registration-keys" } else { "dynamodb-devices" };
     assert_refused(&cloud, name, expected).await;
-    // Whatever the stack's state: the plan would come to the table.
+    // Every state of the stack leads to the table.
     if name == "dynamodb-devices" {
         cloud.state().put_stack(DEVICES_STACK, "ROLLBACK_COMPLETE", template(name), "DELETE_SKIPPED");
         assert_refused(&cloud, name, expected).await;
@@ -31,7 +31,7 @@ async fn assert_table_refused(table: &Value, ttl: Option<&str>, expected: &str) 
 }
 
 #[tokio::test]
-async fn other_keys() {
+async fn a_table_with_other_keys_is_refused() {
     let mut table = old_devices();
     table["AttributeDefinitions"][0]["AttributeName"] = json!("id");
     table["KeySchema"][0]["AttributeName"] = json!("id");
@@ -52,7 +52,7 @@ async fn other_keys() {
 }
 
 #[tokio::test]
-async fn other_key_types() {
+async fn a_table_with_other_key_types_is_refused() {
     let mut table = old_devices();
     table["AttributeDefinitions"][0]["AttributeType"] = json!("B");
     let cloud = Cloud::start().await;
@@ -61,7 +61,7 @@ async fn other_key_types() {
 }
 
 #[tokio::test]
-async fn other_local_indexes() {
+async fn a_table_with_other_local_indexes_is_refused() {
     let mut table = old_devices();
     for (name, kind) in [("at", "N"), ("by", "S")] {
         table["AttributeDefinitions"]
@@ -82,7 +82,7 @@ async fn other_local_indexes() {
 }
 
 #[tokio::test]
-async fn an_index_of_the_same_name_with_other_keys_or_projection() {
+async fn an_index_of_the_same_name_with_other_keys_or_projection_is_refused() {
     let mut table = new_devices();
     table["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] = json!("KEYS_ONLY");
     assert_table_refused(
@@ -100,7 +100,7 @@ async fn an_index_of_the_same_name_with_other_keys_or_projection() {
 }
 
 #[tokio::test]
-async fn time_to_live_on_another_attribute() {
+async fn time_to_live_on_another_attribute_is_refused() {
     assert_table_refused(&old_keys(), Some("expires"), "its time to live is the attribute expires, the template's ttl")
         .await;
     assert_table_refused(&old_devices(), Some("ttl"), "its time to live is the attribute ttl, the template has none")
@@ -108,14 +108,14 @@ async fn time_to_live_on_another_attribute() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_active() {
+async fn a_table_in_an_unusable_state_is_refused() {
     for state in ["ARCHIVED", "ARCHIVING", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"] {
         let cloud = Cloud::start().await;
         cloud.state().tables.put(&old_devices(), None, false);
         cloud.state().tables.states.insert(DEVICES.to_owned(), [state; 4].into());
         assert_refused(&cloud, "dynamodb-devices", &format!("it is {state}, not ACTIVE")).await;
     }
-    // One that is being changed is waited for, to the limit.
+    // A table that is being changed is waited for, up to the limit.
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, false);
     cloud.state().tables.states.insert(DEVICES.to_owned(), ["UPDATING"; 40].into());
@@ -125,7 +125,7 @@ async fn a_table_that_is_not_active() {
 }
 
 #[tokio::test]
-async fn a_table_of_another_stack() {
+async fn a_table_of_another_stack_is_refused() {
     let cloud = Cloud::start().await;
     cloud.state().tables.put(&old_devices(), None, false);
     cloud.state().put_stack(
@@ -152,7 +152,7 @@ async fn a_table_of_another_stack() {
 }
 
 #[tokio::test]
-async fn a_state_nobody_knows() {
+async fn an_unknown_state_of_the_stack_is_refused() {
     let cloud = Cloud::start().await;
     cloud.state().put_stack(DEVICES_STACK, "PONDERING", "", "");
     assert_refused(&cloud, "dynamodb-devices", "is PONDERING, which firefly-deploy does not know").await;
@@ -170,13 +170,13 @@ async fn a_change_that_cloudformation_refuses_gives_its_reasons() {
     assert!(error.contains("EarlyValidation::ResourceExistenceCheck]."), "{error}");
     assert!(error.contains("DevicesTable: Resource of type 'AWS::DynamoDB::Table'"), "{error}");
     assert!(!error.contains('\n'), "{error}");
-    // The shell it left is mended by the next run.
+    // The next run mends the shell that is left.
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);
 }
 
 #[tokio::test]
-async fn a_change_refused_without_validation_gives_its_reason_even_so() {
+async fn a_change_refused_without_validation_gives_its_status_reason() {
     let cloud = Cloud::start().await;
     cloud.state().refuse_change = Some(("Template error", ""));
     cloud.state().refuse.insert("cloudformation:DescribeEvents", ("AccessDenied", "not authorized"));
@@ -198,7 +198,7 @@ async fn a_change_that_would_replace_the_table_is_not_made() {
 }
 
 #[tokio::test]
-async fn what_aws_refuses_is_one_line_that_says_what_to_do() {
+async fn a_refusal_of_aws_is_one_line_with_advice() {
     let cases = [
         (
             "cloudformation:DescribeStackResources",
@@ -229,7 +229,7 @@ async fn what_aws_refuses_is_one_line_that_says_what_to_do() {
         cloud.state().refuse.insert(call, refusal);
         let error = deploy(&cloud, "dynamodb-devices").await.unwrap_err().to_string();
         assert_eq!(error, expected);
-        // The next run, with what was wrong put right, mends what this one has left.
+        // The next run, with the fault corrected, mends the state that this one has left.
         cloud.state().refuse.clear();
         deploy(&cloud, "dynamodb-devices").await.unwrap();
         assert_devices_deployed(&cloud);

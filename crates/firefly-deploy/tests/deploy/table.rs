@@ -1,4 +1,4 @@
-//! `data` of a table whose stack is in order: create, update, nothing to do, and what is read back.
+//! The command `data` for a table whose stack is in order: creation, update, no change, and reading back.
 
 use serde_json::json;
 
@@ -8,14 +8,14 @@ use crate::{
     no_environment, plan, stack, status, template,
 };
 
-/// The template of an earlier deployment: the same table with fewer settings.
+/// Returns the template of an earlier deployment: the same table with fewer settings.
 fn earlier_template() -> String {
     let text = template("dynamodb-devices");
     text.replace("      DeletionProtectionEnabled: true\n", "").replace("checkov", "earlier")
 }
 
 #[tokio::test]
-async fn creates_what_does_not_exist() {
+async fn an_absent_table_is_created() {
     let cloud = Cloud::start().await;
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);
@@ -40,7 +40,7 @@ async fn an_empty_change_set_is_success() {
 }
 
 #[tokio::test]
-async fn updates_an_existing_stack() {
+async fn an_existing_stack_is_updated() {
     let cloud = Cloud::start().await;
     let mut table = new_devices();
     table["DeletionProtectionEnabled"] = json!(false);
@@ -90,7 +90,7 @@ async fn waits_are_shown_and_have_a_limit() {
         "firefly-dynamodb-devices: change set was still busy after 0 minutes (CREATE_IN_PROGRESS): run again to go on \
          waiting, --wait-minutes for longer"
     );
-    // The next run goes on: what the first has left is never executed.
+    // The next run goes on. The change set that the first has left is never executed.
     cloud.set_lag(0);
     cloud.state().change_sets[0].then = ["CREATE_COMPLETE".to_owned()].into();
     deploy(&cloud, "dynamodb-devices").await.unwrap();

@@ -1,6 +1,5 @@
 //! The functions as the local cloud deploys them: their templates, their environment, their routes.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +14,10 @@ use futures::future::BoxFuture;
 use super::access::Access;
 use super::error::CloudError;
 use super::service::{Service, environment};
-use crate::stacks::{API_GATEWAY, DEVICE_BACKUPS};
+use crate::stacks::{API_GATEWAY, DEVICE_BACKUPS, parameters};
 
 /// The configuration in the shared layer, which applies when AppConfig has none.
 const DEFAULTS: &str = include_str!("../../../../stacks/shared-layer/firefly/defaults.json");
-/// The AppConfig environment of the local functions.
-const APP_CONFIG_ENV: &str = "local";
 
 /// The templates, read with the parameters of the local cloud.
 pub(super) struct Deployment {
@@ -73,22 +70,6 @@ impl Deployment {
         };
         self.functions.iter().map(deploy).collect()
     }
-}
-
-/// The parameters of all templates, as a deployment without layers resolves them.
-fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String> {
-    [
-        ("ApiId", "local"),
-        ("AuthorizerId", "local"),
-        ("UserPoolId", "local"),
-        ("UserPoolClientId", "local"),
-        ("SharedLayerArn", ""),
-        ("AppConfigExtensionLayerArn", ""),
-        ("AppConfigEnv", APP_CONFIG_ENV),
-        ("BackupBucketName", backup_bucket.unwrap_or_default()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
 }
 
 /// The route of a template in front of its running function.

@@ -20,9 +20,11 @@ pub(crate) fn paths(functions: &[Function]) -> String {
     functions.iter().map(|function| format!("{0} = {{ path = \"lambdas/{0}\" }}\n", function.name)).collect()
 }
 
-/// The functions as dependencies of a member.
+/// The functions as dependencies of the crate that lists them, which has them describe their routes.
 pub(crate) fn dependencies(functions: &[Function]) -> String {
-    functions.iter().map(|function| format!("{}.workspace = true\n", function.name)).collect()
+    let dependency =
+        |function: &Function| format!("{} = {{ workspace = true, features = [\"openapi\"] }}\n", function.name);
+    functions.iter().map(dependency).collect()
 }
 
 /// A function's Cargo.toml with the description that its route and summary make.

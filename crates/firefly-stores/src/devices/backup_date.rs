@@ -17,7 +17,7 @@ impl Devices {
         }
     }
 
-    /// Removes `last_backup_date`. A device that is no longer there has none.
+    /// Removes `last_backup_date`. A device that is no longer there does not have one.
     ///
     /// # Errors
     ///

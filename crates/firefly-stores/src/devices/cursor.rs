@@ -1,4 +1,4 @@
-//! Where a list of devices continues.
+//! The position at which a list of devices continues.
 
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};

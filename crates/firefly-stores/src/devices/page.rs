@@ -29,33 +29,17 @@ use crate::item::Item;
 /// | a number of 1 or 2 digits in a number set       |      2 | `10000000000000000000,`     |       21 |
 /// | an empty list or map                            |      3 | `[],`                       |        3 |
 ///
-/// With 320 bytes for [`MEMBERS`] and their nulls that makes 4,915,520.
+/// With 320 bytes for the members of [`ListedDevice`] and their nulls that makes 4,915,520.
 const MAX_BYTES: usize = 4_995_000;
-
-/// The members of a device, as in the table.
-const MEMBERS: [&str; 14] = [
-    "device_class",
-    "last_backup_date",
-    "mcu",
-    "network",
-    "partitions",
-    "product_hex",
-    "product_id",
-    "public_key",
-    "registered_by_email",
-    "registered_by_sub",
-    "registering_application",
-    "registering_version",
-    "registration_date",
-    "uuid",
-];
 
 /// Some of the devices.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DevicePage {
     /// The devices, oldest registration first.
+    #[cfg_attr(feature = "openapi", schemars(with = "Vec<ListedDevice<'static>>"))]
     devices: Vec<Box<RawValue>>,
-    /// Where the next answer continues; absent when the scan has ended.
+    /// The position at which the next answer continues; absent when the list has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -78,7 +62,7 @@ impl Filling {
     /// Adds a device if it fits. The first one always does, so that every answer continues the list.
     pub(super) fn add(&mut self, item: &Item) -> bool {
         // Serialization of strings, numbers and collections of them into memory does not fail.
-        let json = serde_json::value::to_raw_value(&Device(item)).unwrap_or_default();
+        let json = serde_json::value::to_raw_value(&ListedDevice::of(item)).unwrap_or_default();
         let bytes = self.bytes + payload_length(json.get()) + 1;
         if bytes > MAX_BYTES && !self.devices.is_empty() {
             return false;
@@ -106,12 +90,66 @@ fn payload_length(json: &str) -> usize {
     json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
 
-/// An item as a device of the answer; a member that it lacks is null.
-struct Device<'a>(&'a Item);
+/// A device as the list shows it. A member that its item lacks is null.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+struct ListedDevice<'a> {
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    device_class: Option<Json<'a>>,
+    /// `YYYY-MM-DDThh:mm:ssZ`.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    last_backup_date: Option<Json<'a>>,
+    /// As the device sent it.
+    #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Value"))]
+    mcu: Option<Json<'a>>,
+    /// As the device sent it.
+    #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Value"))]
+    network: Option<Json<'a>>,
+    /// As the device sent it.
+    #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Value"))]
+    partitions: Option<Json<'a>>,
+    /// `0x` and 8 hexadecimal digits.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    product_hex: Option<Json<'a>>,
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    product_id: Option<Json<'a>>,
+    /// The uncompressed point of P-256 in Base64.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    public_key: Option<Json<'a>>,
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    registered_by_email: Option<Json<'a>>,
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    registered_by_sub: Option<Json<'a>>,
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    registering_application: Option<Json<'a>>,
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    registering_version: Option<Json<'a>>,
+    /// `YYYY-MM-DDThh:mm:ssZ`.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    registration_date: Option<Json<'a>>,
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<String>"))]
+    uuid: Option<Json<'a>>,
+}
 
-impl Serialize for Device<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(MEMBERS.iter().map(|member| (member, self.0.get(*member).map(Json))))
+impl<'a> ListedDevice<'a> {
+    fn of(item: &'a Item) -> Self {
+        let member = |name: &str| item.get(name).map(Json);
+        Self {
+            device_class: member("device_class"),
+            last_backup_date: member("last_backup_date"),
+            mcu: member("mcu"),
+            network: member("network"),
+            partitions: member("partitions"),
+            product_hex: member("product_hex"),
+            product_id: member("product_id"),
+            public_key: member("public_key"),
+            registered_by_email: member("registered_by_email"),
+            registered_by_sub: member("registered_by_sub"),
+            registering_application: member("registering_application"),
+            registering_version: member("registering_version"),
+            registration_date: member("registration_date"),
+            uuid: member("uuid"),
+        }
     }
 }
 

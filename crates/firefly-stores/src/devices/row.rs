@@ -18,11 +18,14 @@ pub(crate) struct Row {
 
 /// A device's registration as the device is told it. Members an old row lacks are null.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Registration {
     uuid: String,
     product_id: Option<String>,
+    /// `0x` and 8 hexadecimal digits.
     product_hex: Option<String>,
     device_class: Option<String>,
+    /// `YYYY-MM-DDThh:mm:ssZ`.
     registration_date: Option<String>,
     registering_application: Option<String>,
     registering_version: Option<String>,

@@ -1,10 +1,8 @@
-//! Change sets: made, looked at, executed, deleted.
+//! Change sets.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use super::cloudformation::{Parameters, Refusal, existing, list as pairs, members};
-use super::document::{Declared, Document};
-use super::{Stack, State, escape, resources};
+use super::query::Parameters;
 
 /// A change set.
 #[derive(Debug, Clone, Default)]
@@ -14,285 +12,25 @@ pub(crate) struct ChangeSet {
     pub(crate) stack_id: String,
     pub(crate) kind: String,
     pub(crate) status: String,
-    /// The states it goes through from here, one a look.
+    /// The next states, one for each look.
     pub(crate) then: VecDeque<String>,
     pub(crate) reason: String,
     pub(crate) execution: String,
     pub(crate) template: String,
     pub(crate) parameters: Parameters,
-    /// Logical id, action and replacement of each change.
-    changes: Vec<(String, &'static str, &'static str)>,
-    /// What validation found wrong with it.
-    validation: Option<&'static str>,
+    /// The logical id, action and replacement of each change.
+    pub(super) changes: Vec<(String, &'static str, &'static str)>,
+    /// The message of its failed validation.
+    pub(super) validation: Option<&'static str>,
 }
 
 impl ChangeSet {
-    fn look(&mut self) -> Self {
+    /// Returns the change set as it is shown now, and goes to the next state.
+    pub(super) fn look(&mut self) -> Self {
         let shown = self.clone();
         if let Some(next) = self.then.pop_front() {
             self.status = next;
         }
         shown
     }
-}
-
-impl State {
-    /// Puts a change set there, as somebody has left it.
-    pub(crate) fn put_change_set(&mut self, stack: &str, name: &str, status: &str) -> &mut ChangeSet {
-        let stack_id = self.stack(stack).unwrap().id.clone();
-        let id =
-            format!("arn:aws:cloudformation:eu-central-1:123456789012:changeSet/{name}/{}", self.change_sets.len());
-        let execution = if status == "CREATE_COMPLETE" { "AVAILABLE" } else { "UNAVAILABLE" }.to_owned();
-        let (name, status) = (name.to_owned(), status.to_owned());
-        self.change_sets.push(ChangeSet { id, name, stack_id, status, execution, ..ChangeSet::default() });
-        self.change_sets.last_mut().unwrap()
-    }
-
-    fn change_set(&mut self, name: &str) -> Result<&mut ChangeSet, Refusal> {
-        let found = self.change_sets.iter_mut().find(|change_set| change_set.id == name);
-        found.ok_or_else(|| ("ChangeSetNotFound", format!("ChangeSet [{name}] does not exist")))
-    }
-}
-
-/// API Reference, CreateChangeSet: types CREATE, UPDATE and IMPORT; a CREATE or IMPORT for a name that has no stack
-/// makes one that is REVIEW_IN_PROGRESS.
-pub(crate) fn create(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let (name, change_set, kind) =
-        (&parameters["StackName"], &parameters["ChangeSetName"], parameters["ChangeSetType"].as_str());
-    state.roles.push(parameters.get("RoleARN").cloned());
-    let validation = |message: String| Err(("ValidationError", message));
-    if kind != "UPDATE" && state.stack(name).is_none() {
-        let mut shell = Stack::new(name, state.stacks.len(), "REVIEW_IN_PROGRESS");
-        shell.event("REVIEW_IN_PROGRESS", "User Initiated");
-        state.stacks.push(shell);
-    }
-    let stack = existing(state, name)?.clone();
-    let legal = match kind {
-        "UPDATE" => matches!(
-            stack.status.as_str(),
-            "CREATE_COMPLETE"
-                | "UPDATE_COMPLETE"
-                | "UPDATE_ROLLBACK_COMPLETE"
-                | "IMPORT_COMPLETE"
-                | "IMPORT_ROLLBACK_COMPLETE"
-        ),
-        _ => stack.status == "REVIEW_IN_PROGRESS",
-    };
-    if !legal {
-        return validation(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status));
-    }
-    if state.change_sets.iter().any(|known| known.stack_id == stack.id && known.name == *change_set) {
-        return Err(("AlreadyExistsException", format!("ChangeSet {change_set} already exists")));
-    }
-    let given = pairs(parameters, "Parameters", "ParameterKey", "ParameterValue");
-    let template = parameters["TemplateBody"].clone();
-    state.templates.push((kind.to_owned(), template.clone()));
-    let document = Document::new(&template, &given);
-    let before = (!stack.template.is_empty()).then(|| Document::new(&stack.template, &stack.parameters));
-    let old = before.as_ref().map(Document::resources).unwrap_or_default();
-    let new = document.resources();
-    if kind == "IMPORT" {
-        let imported = import_names(parameters);
-        check_import(&document, &new, &imported).map_err(|message| ("ValidationError", message.to_owned()))?;
-    }
-    let changes =
-        if kind == "IMPORT" { new.keys().map(|id| (id.clone(), "Import", "")).collect() } else { changes(&old, &new) };
-    let outputs_differ = before.is_none_or(|before| before.outputs() != document.outputs());
-    let (lag, refused) = (state.lag, state.refuse_change.take());
-    let reason = match refused {
-        Some((reason, _)) => reason.to_owned(),
-        // User Guide, "Update stacks using change sets", and the AWS CLI's own source, which looks for these words.
-        None if changes.is_empty() && !outputs_differ => {
-            "The submitted information didn't contain changes. Submit different information to create a change set."
-                .to_owned()
-        }
-        None => String::new(),
-    };
-    let last = if reason.is_empty() { "CREATE_COMPLETE" } else { "FAILED" };
-    let made = state.put_change_set(name, change_set, last);
-    (made.kind, made.reason, made.changes) = (kind.to_owned(), reason, changes);
-    (made.template, made.parameters, made.validation) = (template, given, refused.map(|(_, validation)| validation));
-    if lag > 0 {
-        let busy = (1..lag).map(|_| "CREATE_IN_PROGRESS".to_owned());
-        made.then = busy.chain([last.to_owned()]).collect();
-        made.status = "CREATE_PENDING".to_owned();
-    }
-    Ok(format!("<Id>{}</Id><StackId>{}</StackId>", made.id, made.stack_id))
-}
-
-/// The names that are imported, by logical id.
-fn import_names(parameters: &Parameters) -> BTreeMap<String, String> {
-    let names = (1..).map_while(|number| {
-        let at = |part: &str| parameters.get(&format!("ResourcesToImport.member.{number}.{part}")).cloned();
-        Some((at("LogicalResourceId")?, at("ResourceIdentifier.entry.1.value")?))
-    });
-    names.collect()
-}
-
-/// User Guide, "Import AWS resources into a CloudFormation stack": considerations.
-fn check_import(
-    document: &Document,
-    declared: &BTreeMap<String, Declared>,
-    imported: &BTreeMap<String, String>,
-) -> Result<(), &'static str> {
-    if document.has_outputs() {
-        return Err("As part of the import operation, you cannot modify or add [Outputs]");
-    }
-    for (logical_id, resource) in declared {
-        if resource.policy.is_none() {
-            return Err("Resources to import must have a DeletionPolicy attribute specified in the template.");
-        }
-        if imported.get(logical_id) != Some(&resource.physical_id("", logical_id)) {
-            return Err("Resources [] is missing from ResourceToImport list");
-        }
-    }
-    Ok(())
-}
-
-/// What differs between two templates. A DeletionPolicy alone is no difference.
-fn changes(
-    old: &BTreeMap<String, Declared>,
-    new: &BTreeMap<String, Declared>,
-) -> Vec<(String, &'static str, &'static str)> {
-    let ids: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    let changes = ids.into_iter().filter_map(|id| match (old.get(id), new.get(id)) {
-        (None, Some(_)) => Some((id.clone(), "Add", "")),
-        (Some(_), None) => Some((id.clone(), "Remove", "")),
-        (Some(old), Some(new)) if old.properties != new.properties || old.metadata != new.metadata => {
-            let fixed = ["TableName", "KeySchema", "BucketName"];
-            let replaced = fixed.iter().any(|name| old.properties[name] != new.properties[name]);
-            Some((id.clone(), "Modify", if replaced { "True" } else { "False" }))
-        }
-        _ => None,
-    });
-    changes.collect()
-}
-
-/// API Reference, DescribeChangeSet.
-pub(crate) fn describe(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let shown = state.change_set(&parameters["ChangeSetName"])?.look();
-    let changes = members(&shown.changes, |(id, action, replacement)| {
-        let replacement = match *replacement {
-            "" => String::new(),
-            replacement => format!("<Replacement>{replacement}</Replacement>"),
-        };
-        format!(
-            "<Type>Resource</Type><ResourceChange><Action>{action}</Action><LogicalResourceId>{id}\
-             </LogicalResourceId>{replacement}</ResourceChange>"
-        )
-    });
-    Ok(format!(
-        "<ChangeSetName>{}</ChangeSetName><ChangeSetId>{}</ChangeSetId><StackId>{}</StackId><Status>{}</Status>\
-         <StatusReason>{}</StatusReason><ExecutionStatus>{}</ExecutionStatus><Changes>{changes}</Changes>",
-        shown.name,
-        shown.id,
-        shown.stack_id,
-        shown.status,
-        escape(&shown.reason),
-        shown.execution
-    ))
-}
-
-/// API Reference, ListChangeSets.
-pub(crate) fn list(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let (stack, status) = {
-        let stack = existing(state, &parameters["StackName"])?;
-        (stack.id.clone(), stack.status.clone())
-    };
-    // An execution has ended when its stack is at rest.
-    for change_set in state.change_sets.iter_mut().filter(|change_set| change_set.stack_id == stack) {
-        if change_set.execution == "EXECUTE_IN_PROGRESS" && status.ends_with("_COMPLETE") {
-            change_set.execution = "EXECUTE_COMPLETE".to_owned();
-        }
-    }
-    let of_stack = state.change_sets.iter_mut().filter(|change_set| change_set.stack_id == stack);
-    let shown: Vec<_> = of_stack.map(ChangeSet::look).collect();
-    let summaries = members(shown, |shown| {
-        format!(
-            "<StackId>{}</StackId><ChangeSetId>{}</ChangeSetId><ChangeSetName>{}</ChangeSetName><Status>{}</Status>\
-             <ExecutionStatus>{}</ExecutionStatus>",
-            shown.stack_id, shown.id, shown.name, shown.status, shown.execution
-        )
-    });
-    Ok(format!("<Summaries>{summaries}</Summaries>"))
-}
-
-/// API Reference, DescribeEvents, and User Guide, "Validate stack deployments": failed validations of a change set.
-pub(crate) fn describe_events(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    assert_eq!(parameters.get("Filters.FailedEvents").map(String::as_str), Some("true"));
-    let change_set = state.change_set(&parameters["ChangeSetName"])?;
-    let validation = change_set.validation.filter(|validation| !validation.is_empty());
-    let events = members(validation, |reason| {
-        format!(
-            "<EventId>1</EventId><EventType>VALIDATION_ERROR</EventType><LogicalResourceId>DevicesTable\
-             </LogicalResourceId><ValidationName>NAME_CONFLICT_VALIDATION</ValidationName><ValidationStatus>FAILED\
-             </ValidationStatus><ValidationStatusReason>{}</ValidationStatusReason><Timestamp>2026-11-20T08:00:00Z\
-             </Timestamp>",
-            escape(reason)
-        )
-    });
-    Ok(format!("<OperationEvents>{events}</OperationEvents>"))
-}
-
-/// API Reference, DeleteChangeSet: InvalidChangeSetStatus while it is being made or executed.
-pub(crate) fn delete(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let change_set = state.change_set(&parameters["ChangeSetName"])?;
-    if !matches!(change_set.status.as_str(), "CREATE_COMPLETE" | "FAILED" | "DELETE_FAILED") {
-        let message = format!("ChangeSet [{}] is in {} status", change_set.id, change_set.status);
-        return Err(("InvalidChangeSetStatus", message));
-    }
-    let id = change_set.id.clone();
-    state.change_sets.retain(|change_set| change_set.id != id);
-    Ok(String::new())
-}
-
-/// API Reference, ExecuteChangeSet: "When you execute a change set, CloudFormation deletes all other change sets
-/// associated with the stack because they aren't valid for the updated stack."
-pub(crate) fn execute(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let change_set = state.change_set(&parameters["ChangeSetName"])?.clone();
-    if change_set.execution != "AVAILABLE" || change_set.status != "CREATE_COMPLETE" {
-        let message = format!("ChangeSet [{}] cannot be executed in its current status", change_set.id);
-        return Err(("InvalidChangeSetStatus", message));
-    }
-    state.change_sets.retain(|other| other.stack_id != change_set.stack_id);
-    let (lag, fails) = (state.lag, state.fail_execution.take());
-    let mut stack = existing(state, &change_set.stack_id)?.clone();
-    let (verb, rolled_back) = match change_set.kind.as_str() {
-        "CREATE" => ("CREATE", "ROLLBACK_COMPLETE"),
-        "IMPORT" => ("IMPORT", "IMPORT_ROLLBACK_COMPLETE"),
-        _ => ("UPDATE", "UPDATE_ROLLBACK_COMPLETE"),
-    };
-    let (busy, done) = (format!("{verb}_IN_PROGRESS"), format!("{verb}_COMPLETE"));
-    stack.event(&busy, "User Initiated");
-    let document = Document::new(&change_set.template, &change_set.parameters);
-    let applied = match (verb, fails) {
-        ("IMPORT", None) => resources::import(state, &mut stack, &document),
-        (_, None) => resources::apply(state, &mut stack, &document),
-        (_, Some(reason)) => Err(reason.to_owned()),
-    };
-    let last = match applied {
-        Ok(()) => {
-            (stack.template, stack.parameters) = (change_set.template, change_set.parameters);
-            if verb != "IMPORT" {
-                stack.outputs = document.outputs();
-            }
-            done
-        }
-        Err(reason) => {
-            let (logical_id, declared) = document.resources().into_iter().next().unwrap();
-            let physical_id = declared.physical_id(&stack.name, &logical_id);
-            let status = if verb == "UPDATE" { "UPDATE_FAILED" } else { "CREATE_FAILED" };
-            stack.resource(&logical_id, &physical_id, &declared.kind, status, &reason);
-            if verb != "UPDATE" {
-                stack.resource(&logical_id, &physical_id, &declared.kind, "DELETE_COMPLETE", "");
-            }
-            rolled_back.to_owned()
-        }
-    };
-    stack.go(lag, &busy, &last);
-    // The event `go` notes stands before those of the resources already.
-    stack.events.pop();
-    stack.event(&last, "");
-    *existing(state, &change_set.stack_id)? = stack;
-    Ok(String::new())
 }

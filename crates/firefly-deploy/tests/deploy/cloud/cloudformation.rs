@@ -1,40 +1,35 @@
 //! CloudFormation's query protocol: form-encoded requests, XML answers.
 //!
-//! Shapes of answers and errors are those of the AWS CloudFormation API Reference; what a state allows is in the User
-//! Guide under "Understand CloudFormation stack creation events" (stack status codes) and "Delete a stack".
-
-use std::collections::BTreeMap;
+//! Shapes of answers and errors are those of the AWS CloudFormation API Reference.
 
 use axum::body::Body;
 use axum::http::Response;
 
-use super::document::Document;
-use super::{Resource, Stack, State, change_set, escape, resources, response};
+use super::http::response;
+use super::query::{Parameters, refusal};
+use super::state::State;
+use super::{change_set_actions, stack_actions};
 
-pub(crate) type Parameters = BTreeMap<String, String>;
-
-/// Code and message of a refusal.
-pub(crate) type Refusal = (&'static str, String);
-
+/// Answers a call of the program.
 pub(crate) fn answer(state: &mut State, parameters: &Parameters) -> Response<Body> {
     let action = parameters["Action"].clone();
     if let Some((code, message)) = state.call(format!("cloudformation:{action}")) {
         return refusal(if code == "ExpiredToken" { 403 } else { 400 }, code, message);
     }
     let result = match action.as_str() {
-        "ContinueUpdateRollback" => continue_update_rollback(state, parameters),
-        "CreateChangeSet" => change_set::create(state, parameters),
-        "DeleteChangeSet" => change_set::delete(state, parameters),
-        "DeleteStack" => delete_stack(state, parameters),
-        "DescribeChangeSet" => change_set::describe(state, parameters),
-        "DescribeEvents" => change_set::describe_events(state, parameters),
-        "DescribeStackEvents" => describe_stack_events(state, parameters),
-        "DescribeStackResources" => describe_stack_resources(state, parameters),
-        "DescribeStacks" => describe_stacks(state, parameters),
-        "ExecuteChangeSet" => change_set::execute(state, parameters),
-        "GetTemplate" => get_template(state, parameters),
-        "ListChangeSets" => change_set::list(state, parameters),
-        "ListStackResources" => list_stack_resources(state, parameters),
+        "ContinueUpdateRollback" => stack_actions::continue_update_rollback(state, parameters),
+        "CreateChangeSet" => change_set_actions::create(state, parameters),
+        "DeleteChangeSet" => change_set_actions::delete(state, parameters),
+        "DeleteStack" => stack_actions::delete_stack(state, parameters),
+        "DescribeChangeSet" => change_set_actions::describe(state, parameters),
+        "DescribeEvents" => change_set_actions::describe_events(state, parameters),
+        "DescribeStackEvents" => stack_actions::describe_stack_events(state, parameters),
+        "DescribeStackResources" => stack_actions::describe_stack_resources(state, parameters),
+        "DescribeStacks" => stack_actions::describe_stacks(state, parameters),
+        "ExecuteChangeSet" => change_set_actions::execute(state, parameters),
+        "GetTemplate" => stack_actions::get_template(state, parameters),
+        "ListChangeSets" => change_set_actions::list(state, parameters),
+        "ListStackResources" => stack_actions::list_stack_resources(state, parameters),
         _ => panic!("cloudformation:{action}"),
     };
     match result {
@@ -48,181 +43,4 @@ pub(crate) fn answer(state: &mut State, parameters: &Parameters) -> Response<Bod
         }
         Err((code, message)) => refusal(400, code, &message),
     }
-}
-
-/// API Reference, Common Error Types; the shape is the query protocol's.
-pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Response<Body> {
-    let body = format!(
-        "<ErrorResponse xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\"><Error><Type>Sender</Type>\
-         <Code>{code}</Code><Message>{}</Message></Error><RequestId>b9b4b068-3a41-11e5-94eb-example</RequestId>\
-         </ErrorResponse>",
-        escape(message)
-    );
-    response(status, "text/xml", body)
-}
-
-pub(crate) fn members<T>(items: impl IntoIterator<Item = T>, member: impl Fn(T) -> String) -> String {
-    items.into_iter().map(|item| format!("<member>{}</member>", member(item))).collect()
-}
-
-/// A list of the query protocol: `Name.member.1.Key`.
-pub(crate) fn list(parameters: &Parameters, name: &str, key: &str, value: &str) -> Parameters {
-    let entries = (1..).map_while(|number| {
-        let at = |part: &str| parameters.get(&format!("{name}.member.{number}.{part}")).cloned();
-        Some((at(key)?, at(value).unwrap_or_default()))
-    });
-    entries.collect()
-}
-
-pub(crate) fn existing<'a>(state: &'a mut State, name: &str) -> Result<&'a mut Stack, Refusal> {
-    state.stack(name).ok_or_else(|| ("ValidationError", format!("Stack [{name}] does not exist")))
-}
-
-/// API Reference, DescribeStacks: "If the stack doesn't exist, a ValidationError is returned." A deleted stack is
-/// found by its ARN for 90 days.
-fn describe_stacks(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let name = &parameters["StackName"];
-    let missing = || ("ValidationError", format!("Stack with id {name} does not exist"));
-    let stack = state.stack(name).ok_or_else(missing)?.look();
-    let outputs = members(&stack.outputs, |(name, value)| {
-        format!("<OutputKey>{name}</OutputKey><OutputValue>{}</OutputValue>", escape(value))
-    });
-    let given = members(&stack.parameters, |(name, value)| {
-        format!("<ParameterKey>{name}</ParameterKey><ParameterValue>{}</ParameterValue>", escape(value))
-    });
-    Ok(format!(
-        "<Stacks><member><StackId>{}</StackId><StackName>{}</StackName><CreationTime>2026-11-20T08:00:00.000Z\
-         </CreationTime><StackStatus>{}</StackStatus><Outputs>{outputs}</Outputs><Parameters>{given}</Parameters>\
-         <DisableRollback>false</DisableRollback></member></Stacks>",
-        stack.id, stack.name, stack.status
-    ))
-}
-
-fn resource(resource: &Resource) -> String {
-    format!(
-        "<LogicalResourceId>{}</LogicalResourceId><PhysicalResourceId>{}</PhysicalResourceId><ResourceType>{}\
-         </ResourceType><ResourceStatus>{}</ResourceStatus>",
-        resource.logical_id, resource.physical_id, resource.kind, resource.status
-    )
-}
-
-/// API Reference, ListStackResources.
-fn list_stack_resources(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let stack = existing(state, &parameters["StackName"])?;
-    let at = "<LastUpdatedTimestamp>2026-11-20T08:00:00Z</LastUpdatedTimestamp>";
-    let summaries = members(&stack.resources, |listed| resource(listed) + at);
-    Ok(format!("<StackResourceSummaries>{summaries}</StackResourceSummaries>"))
-}
-
-/// API Reference, DescribeStackResources: with a physical id, every resource of the stack it belongs to; "for deleted
-/// stacks, DescribeStackResources returns resource information for up to 90 days".
-fn describe_stack_resources(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let id = &parameters["PhysicalResourceId"];
-    let holds = |stack: &&Stack| stack.resources.iter().any(|resource| resource.physical_id == *id);
-    let live = state.stacks.iter().find(|stack| !stack.is_deleted() && holds(stack));
-    let stack = live.or_else(|| state.stacks.iter().find(holds));
-    let stack = stack.ok_or_else(|| ("ValidationError", format!("Stack for {id} does not exist")))?;
-    let described = members(&stack.resources, |listed| {
-        let stack = format!("<StackName>{}</StackName><StackId>{}</StackId>", stack.name, stack.id);
-        format!("{stack}{}<Timestamp>2026-11-20T08:00:00Z</Timestamp>", resource(listed))
-    });
-    Ok(format!("<StackResources>{described}</StackResources>"))
-}
-
-/// API Reference, DescribeStackEvents: "in reverse chronological order".
-fn describe_stack_events(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let stack = existing(state, &parameters["StackName"])?;
-    let events = members(stack.events.iter().rev().enumerate(), |(number, event)| {
-        let reason = escape(&event.reason);
-        format!(
-            "<StackId>{}</StackId><EventId>{number}</EventId><StackName>{}</StackName><LogicalResourceId>{}\
-             </LogicalResourceId><PhysicalResourceId>{}</PhysicalResourceId><ResourceStatus>{}</ResourceStatus>\
-             <ResourceStatusReason>{reason}</ResourceStatusReason><Timestamp>2026-11-20T08:00:00Z</Timestamp>",
-            stack.id, stack.name, event.logical_id, event.physical_id, event.status
-        )
-    });
-    Ok(format!("<StackEvents>{events}</StackEvents>"))
-}
-
-/// API Reference, GetTemplate.
-fn get_template(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    let stack = existing(state, &parameters["StackName"])?;
-    Ok(format!("<TemplateBody>{}</TemplateBody>", escape(&stack.template)))
-}
-
-/// API Reference, ContinueUpdateRollback: "for a stack that's in the UPDATE_ROLLBACK_FAILED state".
-fn continue_update_rollback(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    assert!(!parameters.keys().any(|name| name.starts_with("ResourcesToSkip")), "no resource is skipped");
-    state.roles.push(parameters.get("RoleARN").cloned());
-    let (lag, fails) = (state.lag, state.fail_rollback);
-    let stack = existing(state, &parameters["StackName"])?;
-    if stack.status != "UPDATE_ROLLBACK_FAILED" {
-        let message =
-            format!("Stack [{}] is in {} state and can not continue update rollback", stack.name, stack.status);
-        return Err(("ValidationError", message));
-    }
-    let last = if fails.is_some() { "UPDATE_ROLLBACK_FAILED" } else { "UPDATE_ROLLBACK_COMPLETE" };
-    stack.go(lag, "UPDATE_ROLLBACK_IN_PROGRESS", last);
-    if let Some(reason) = fails {
-        let resource = stack.resources[0].clone();
-        stack.resource(&resource.logical_id, &resource.physical_id, &resource.kind, "UPDATE_FAILED", reason);
-        stack.event("UPDATE_ROLLBACK_FAILED", "");
-    }
-    Ok(String::new())
-}
-
-/// API Reference, DeleteStack; RetainResources is "for stacks in the DELETE_FAILED state". User Guide, "DeletionPolicy
-/// attribute": what is retained is skipped, and the stack reaches DELETE_COMPLETE.
-fn delete_stack(state: &mut State, parameters: &Parameters) -> Result<String, Refusal> {
-    state.roles.push(parameters.get("RoleARN").cloned());
-    let lag = state.lag;
-    let retain: Vec<String> =
-        (1..).map_while(|number| parameters.get(&format!("RetainResources.member.{number}")).cloned()).collect();
-    // Deleting what is not there, or is deleted already, is no error.
-    let Some(stack) = state.stack(&parameters["StackName"]).map(|stack| stack.clone()) else {
-        return Ok(String::new());
-    };
-    if stack.is_deleted() {
-        return Ok(String::new());
-    }
-    if stack.protected {
-        let message = format!("Stack [{}] cannot be deleted while TerminationProtection is enabled", stack.name);
-        return Err(("ValidationError", message));
-    }
-    let failed = |id: &String| stack.resources.iter().any(|one| one.logical_id == *id && one.status == "DELETE_FAILED");
-    if !retain.is_empty() && (stack.status != "DELETE_FAILED" || !retain.iter().all(failed)) {
-        let message = format!("The specified resources to retain must be in a valid state. Do not specify {retain:?}");
-        return Err(("ValidationError", message));
-    }
-    let mut stack = stack;
-    let declared = if stack.template.is_empty() {
-        BTreeMap::new()
-    } else {
-        Document::new(&stack.template, &stack.parameters).resources()
-    };
-    stack.event("DELETE_IN_PROGRESS", "User Initiated");
-    let mut outcome = "DELETE_COMPLETE";
-    // What refers to others goes before them; what could not be deleted is tried again.
-    let gone = |one: &Resource| matches!(one.status.as_str(), "DELETE_COMPLETE" | "DELETE_SKIPPED");
-    for one in stack.resources.clone().into_iter().rev().filter(|one| !gone(one)) {
-        let policy = declared.get(&one.logical_id).and_then(|declared| declared.policy.as_deref());
-        let (status, reason) = if policy == Some("Retain") || retain.contains(&one.logical_id) {
-            ("DELETE_SKIPPED", String::new())
-        } else {
-            match resources::delete(state, &one) {
-                Ok(()) => ("DELETE_COMPLETE", String::new()),
-                Err(reason) => ("DELETE_FAILED", reason),
-            }
-        };
-        if status == "DELETE_FAILED" {
-            outcome = "DELETE_FAILED";
-        }
-        stack.resource(&one.logical_id, &one.physical_id, &one.kind, status, &reason);
-    }
-    stack.go(lag, "DELETE_IN_PROGRESS", outcome);
-    stack.events.pop();
-    let id = stack.id.clone();
-    state.change_sets.retain(|change_set| change_set.stack_id != id);
-    *state.stacks.iter_mut().find(|known| known.id == id).unwrap() = stack;
-    Ok(String::new())
 }

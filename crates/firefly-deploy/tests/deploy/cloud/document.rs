@@ -1,11 +1,11 @@
-//! Templates as CloudFormation resolves them.
+//! Templates with CloudFormation's functions resolved.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
 
-use super::{ACCOUNT, REGION};
+use super::account::{ACCOUNT, REGION};
 
 /// A template with the values of its parameters.
 pub(crate) struct Document {
@@ -19,12 +19,12 @@ pub(crate) struct Declared {
     pub(crate) kind: String,
     pub(crate) properties: Value,
     pub(crate) metadata: Value,
-    /// Its DeletionPolicy.
+    /// The resource's DeletionPolicy.
     pub(crate) policy: Option<String>,
 }
 
 impl Declared {
-    /// The name it will have.
+    /// Returns the name that the resource will have.
     pub(crate) fn physical_id(&self, stack: &str, logical_id: &str) -> String {
         let name = ["TableName", "BucketName", "Bucket", "LogGroupName"]
             .iter()

@@ -1,11 +1,18 @@
-//! What CloudFormation does to tables and buckets. An update applies the difference between two templates and looks
-//! at nothing else; an import looks whether the resource is there and does nothing.
+//! CloudFormation's operations on tables and buckets.
+//!
+//! An update applies the difference between two templates and ignores the live resource. An import changes nothing: it
+//! only fails if the resource does not exist.
 
 use serde_json::{Value, json};
 
+use super::account::ACCOUNT;
+use super::bucket::Bucket;
 use super::document::{Declared, Document};
-use super::{ACCOUNT, Bucket, Resource, Stack, State};
+use super::stack::{Resource, Stack};
+use super::state::State;
 
+/// Imports resources that exist.
+///
 /// User Guide, "Import AWS resources into a CloudFormation stack": "CloudFormation doesn't check that the template
 /// configuration matches the actual configuration".
 pub(crate) fn import(state: &State, stack: &mut Stack, document: &Document) -> Result<(), String> {
@@ -23,7 +30,7 @@ pub(crate) fn import(state: &State, stack: &mut Stack, document: &Document) -> R
     Ok(())
 }
 
-/// Brings resources from what the stack's template says to what a new one says.
+/// Applies the difference between the stack's template and a new one.
 pub(crate) fn apply(state: &mut State, stack: &mut Stack, document: &Document) -> Result<(), String> {
     let old = if stack.template.is_empty() {
         Default::default()
@@ -100,7 +107,7 @@ fn set_ttl(state: &mut State, name: &str, specification: &Value) -> Result<(), S
     if specification.is_null() {
         return Ok(());
     }
-    // Amazon DynamoDB API Reference, UpdateTimeToLive: one change an hour, and none to what it is already.
+    // Amazon DynamoDB API Reference, UpdateTimeToLive: one change an hour, and only to another value.
     if !state.tables.ttl_changed.insert(name.to_owned()) {
         return Err("Time to live has been modified multiple times within a fixed interval".to_owned());
     }
@@ -162,7 +169,7 @@ fn update(state: &mut State, name: &str, old: &Declared, new: &Declared) -> Resu
     Ok(())
 }
 
-/// Indexes made and lost, as UpdateTable's GlobalSecondaryIndexUpdates.
+/// Returns created and deleted indexes as UpdateTable's GlobalSecondaryIndexUpdates.
 fn index_updates(old: &Value, new: &Value) -> Vec<Value> {
     let indexes = |properties: &Value| properties["GlobalSecondaryIndexes"].as_array().cloned().unwrap_or_default();
     let (old, new) = (indexes(old), indexes(new));

@@ -2,22 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::document::Document;
-use super::{ACCOUNT, REGION, State};
+use super::account::{ACCOUNT, REGION};
 
-/// A stack, also one that is deleted.
+/// A stack. It may be deleted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stack {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) status: String,
-    /// The states it goes through from here, one a look.
+    /// The next states, one for each look.
     pub(crate) then: VecDeque<String>,
     pub(crate) template: String,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) resources: Vec<Resource>,
-    /// Oldest first.
+    /// The events, oldest first.
     pub(crate) events: Vec<Event>,
     pub(crate) protected: bool,
 }
@@ -70,7 +69,7 @@ impl Stack {
         self.resources.push(Resource { logical_id, physical_id, kind: kind.to_owned(), status: status.to_owned() });
     }
 
-    /// Sets the states it goes through: in progress for some looks, then the last.
+    /// Sets the next states: in progress for some looks, then the last.
     pub(crate) fn go(&mut self, lag: usize, busy: &str, last: &str) {
         self.event(busy, "User Initiated");
         self.status = busy.to_owned();
@@ -81,56 +80,12 @@ impl Stack {
         }
     }
 
-    /// Is looked at: what is shown now, and the next state after it.
+    /// Returns the stack as it is shown now, and goes to the next state.
     pub(crate) fn look(&mut self) -> Self {
         let shown = self.clone();
         if let Some(next) = self.then.pop_front() {
             self.status = next;
         }
         shown
-    }
-}
-
-impl State {
-    /// A stack that exists, by name, or any by ARN.
-    pub(crate) fn stack(&mut self, name: &str) -> Option<&mut Stack> {
-        self.stacks.iter_mut().find(|stack| stack.id == name || (stack.name == name && !stack.is_deleted()))
-    }
-
-    /// Puts a stack with a template there, as an earlier run would have left it; its resources are those the template
-    /// declares, each in `resources`' state.
-    pub(crate) fn put_stack(&mut self, name: &str, status: &str, template: &str, resources: &str) -> &mut Stack {
-        self.put_stack_with(name, status, template, resources, BTreeMap::new())
-    }
-
-    pub(crate) fn put_stack_with(
-        &mut self,
-        name: &str,
-        status: &str,
-        template: &str,
-        resources: &str,
-        parameters: BTreeMap<String, String>,
-    ) -> &mut Stack {
-        let mut stack = Stack::new(name, self.stacks.len(), status);
-        if !template.is_empty() {
-            let document = Document::new(template, &parameters);
-            for (logical_id, declared) in document.resources() {
-                let physical_id = declared.physical_id(name, &logical_id);
-                stack.resource(&logical_id, &physical_id, &declared.kind, resources, "");
-            }
-            if status.ends_with("_COMPLETE") && !matches!(status, "ROLLBACK_COMPLETE" | "IMPORT_COMPLETE") {
-                stack.outputs = document.outputs();
-            }
-        }
-        stack.template = template.to_owned();
-        stack.parameters = parameters;
-        self.stacks.push(stack);
-        self.stacks.last_mut().unwrap()
-    }
-
-    /// Puts a stack of these outputs there.
-    pub(crate) fn put_outputs(&mut self, name: &str, status: &str, outputs: &[(&str, &str)]) {
-        let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.put_stack(name, status, "", "").outputs = outputs;
     }
 }

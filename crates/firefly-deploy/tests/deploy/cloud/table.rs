@@ -1,25 +1,21 @@
-//! DynamoDB: the embedded engine, and the calls it lacks.
+//! Tables in the embedded DynamoDB, and the states and settings that it lacks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use axum::body::Body;
-use axum::http::Response;
 use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
 use serde_json::{Value, json};
 
-use super::{State, response};
-
 /// The tables.
 pub(crate) struct Tables {
     engine: Database,
-    /// Tables with point-in-time recovery.
+    /// The tables with point-in-time recovery.
     pub(crate) recovery: BTreeSet<String>,
-    /// States shown instead of the engine's, one a look.
+    /// The states that are shown instead of the engine's, one for each look.
     pub(crate) states: BTreeMap<String, VecDeque<&'static str>>,
-    /// States shown of every index, one a look.
+    /// The states that are shown of every index, one for each look.
     pub(crate) index_states: VecDeque<&'static str>,
-    /// Tables whose time to live was changed: a second change within an hour is refused.
+    /// The tables whose time to live was changed. A second change within an hour is refused.
     pub(crate) ttl_changed: BTreeSet<String>,
 }
 
@@ -36,7 +32,7 @@ impl Default for Tables {
 }
 
 impl Tables {
-    /// One call of the engine.
+    /// Calls the engine.
     pub(crate) fn call(&self, action: &str, request: Value) -> Result<Value, DynoxideError> {
         macro_rules! call {
             ($method:ident) => {
@@ -60,7 +56,7 @@ impl Tables {
         self.call("DescribeTable", json!({"TableName": name})).is_ok()
     }
 
-    /// Makes a table as somebody else would, with an item in it.
+    /// Makes a table with an item, as somebody else would.
     pub(crate) fn put(&mut self, request: &Value, ttl: Option<&str>, recovery: bool) {
         let name = request["TableName"].as_str().unwrap().to_owned();
         self.call("CreateTable", request.clone()).unwrap();
@@ -77,13 +73,13 @@ impl Tables {
             .unwrap();
     }
 
-    /// Whether the item that [`Tables::put`] put is still there.
+    /// Returns whether the table still has the item of [`Tables::put`].
     pub(crate) fn has_item(&self, name: &str, key: &str) -> bool {
         let item = self.call("GetItem", json!({"TableName": name, "Key": {key: {"S": "kept"}}}));
         item.is_ok_and(|answer| answer["Item"]["data"]["S"] == "precious")
     }
 
-    /// What matters of a table.
+    /// Returns the settings of a table that the tests compare.
     pub(crate) fn summary(&self, name: &str) -> Option<Value> {
         let table = self.call("DescribeTable", json!({"TableName": name})).ok()?;
         let ttl = self.call("DescribeTimeToLive", json!({"TableName": name})).unwrap();
@@ -96,42 +92,5 @@ impl Tables {
             "ttl": ttl["TimeToLiveDescription"]["AttributeName"],
             "recovery": self.recovery.contains(name),
         }))
-    }
-}
-
-/// A call of the program. Amazon DynamoDB API Reference: DescribeContinuousBackups; the rest is the engine's.
-pub(crate) fn answer(state: &mut State, action: &str, body: &[u8]) -> Response<Body> {
-    let kind = "application/x-amz-json-1.0";
-    if let Some((code, message)) = state.call(format!("dynamodb:{action}")) {
-        return response(400, kind, json!({"__type": code, "message": message}).to_string());
-    }
-    let request: Value = serde_json::from_slice(body).unwrap();
-    let name = request["TableName"].as_str().unwrap().to_owned();
-    let tables = &mut state.tables;
-    if action == "DescribeContinuousBackups" {
-        let status = if tables.recovery.contains(&name) { "ENABLED" } else { "DISABLED" };
-        let recovery = json!({"PointInTimeRecoveryStatus": status});
-        let description = json!({"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery});
-        return response(200, kind, json!({"ContinuousBackupsDescription": description}).to_string());
-    }
-    match tables.call(action, request) {
-        Ok(mut answer) => {
-            if action == "DescribeTable" {
-                let states = tables.states.get_mut(&name);
-                if let Some(status) = states.and_then(VecDeque::pop_front) {
-                    answer["Table"]["TableStatus"] = json!(status);
-                }
-                if let Some(indexes) = answer["Table"]["GlobalSecondaryIndexes"].as_array_mut()
-                    && let Some(status) = tables.index_states.pop_front()
-                {
-                    indexes.iter_mut().for_each(|index| index["IndexStatus"] = json!(status));
-                }
-            }
-            if action == "DeleteTable" {
-                tables.recovery.remove(&name);
-            }
-            response(200, kind, answer.to_string())
-        }
-        Err(error) => response(error.status_code(), kind, error.to_json()),
     }
 }

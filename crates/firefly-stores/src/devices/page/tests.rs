@@ -8,7 +8,7 @@ fn device(text: &str) -> Item {
 }
 
 fn json(item: &Item) -> String {
-    serde_json::to_string(&Device(item)).unwrap()
+    serde_json::to_string(&ListedDevice::of(item)).unwrap()
 }
 
 /// A device that takes this many bytes of an answer, most of them for quotes.

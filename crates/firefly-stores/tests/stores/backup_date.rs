@@ -1,0 +1,45 @@
+//! `Devices::set_last_backup_date` and `Devices::clear_last_backup_date`.
+
+use firefly_stores::StoreError;
+
+use crate::controller::Controller;
+use crate::engines::{DEVICES, Engines, NOW, text};
+use crate::faults::Fault;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_date_is_set_and_cleared_and_nothing_else_of_the_row() {
+    let (engines, controller) = (Engines::start().await, Controller::new(1));
+    let device = controller.verified(&engines).await;
+    engines.devices().set_last_backup_date(&device, NOW).await;
+    let mut row = controller.row();
+    row.insert("last_backup_date".to_owned(), text(&NOW.to_string()));
+    assert_eq!(engines.item(DEVICES, &controller.id.to_string()).await, Some(row));
+    for _ in 0..2 {
+        engines.devices().clear_last_backup_date(&device).await.unwrap();
+        assert_eq!(engines.item(DEVICES, &controller.id.to_string()).await, Some(controller.row()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_gone_gets_no_row_and_has_no_date_to_clear() {
+    let (engines, controller) = (Engines::start().await, Controller::new(1));
+    let device = controller.verified(&engines).await;
+    engines.delete(DEVICES, &controller.id.to_string()).await;
+    engines.devices().set_last_backup_date(&device, NOW).await;
+    engines.devices().clear_last_backup_date(&device).await.unwrap();
+    assert_eq!(engines.item(DEVICES, &controller.id.to_string()).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_date_that_cannot_be_written_fails_the_clearing_and_not_the_setting() {
+    let (engines, controller) = (Engines::start().await, Controller::new(1));
+    let device = controller.verified(&engines).await;
+    engines.faults.every("UpdateItem", Fault::json(400, "AccessDeniedException"));
+    engines.devices().set_last_backup_date(&device, NOW).await;
+    let cleared = engines.devices().clear_last_backup_date(&device).await;
+    assert!(matches!(cleared, Err(StoreError::Failed { operation: "dynamodb:UpdateItem", .. })));
+    engines.faults.every("UpdateItem", Fault::json(500, "InternalServerError"));
+    let cleared = engines.devices().clear_last_backup_date(&device).await;
+    assert!(matches!(cleared, Err(StoreError::Unavailable { operation: "dynamodb:UpdateItem", .. })));
+    assert_eq!(engines.item(DEVICES, &controller.id.to_string()).await, Some(controller.row()));
+}

@@ -1,0 +1,123 @@
+//! `Backups`.
+
+use bytes::Bytes;
+use firefly_core::envelope::{Envelope, EnvelopeError};
+use firefly_core::etag::ETag;
+use firefly_stores::{EnvelopeBytes, StoreError, VerifiedDevice};
+
+use crate::controller::Controller;
+use crate::engines::{BUCKET, Engines};
+use crate::faults::Fault;
+
+fn envelope(content: &[u8]) -> Bytes {
+    Envelope::write(&[1; 12], &[2; 16], content).unwrap().into()
+}
+
+fn etag(digit: char) -> ETag {
+    digit.to_string().repeat(64).parse().unwrap()
+}
+
+/// Engines with a verified device.
+async fn scene() -> (Engines, VerifiedDevice) {
+    let engines = Engines::start().await;
+    let device = Controller::new(1).verified(&engines).await;
+    (engines, device)
+}
+
+async fn put(engines: &Engines, device: &VerifiedDevice, content: &[u8], etag: Option<ETag>) -> Result<(), StoreError> {
+    engines.backups().put(device, EnvelopeBytes::parse(envelope(content)).unwrap(), etag).await
+}
+
+#[test]
+fn only_an_envelope_is_taken() {
+    assert_eq!(EnvelopeBytes::parse(envelope(b"content")).unwrap().len(), 44);
+    assert_eq!(EnvelopeBytes::parse(Bytes::new()).unwrap_err(), EnvelopeError::Empty);
+    assert_eq!(EnvelopeBytes::parse(Bytes::from_static(b"content")).unwrap_err(), EnvelopeError::BadMagic);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_returned_with_the_etag_it_came_with() {
+    let (engines, device) = scene().await;
+    for (content, tag) in [(&b"one"[..], Some(etag('a'))), (b"two", None), (b"", Some(etag('b')))] {
+        put(&engines, &device, content, tag).await.unwrap();
+        let stored = engines.backups().get(&device).await.unwrap().unwrap();
+        assert_eq!((Bytes::from(stored.bytes), stored.etag), (envelope(content), tag));
+        assert_eq!(engines.backups().etag(&device).await, tag);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_backup_is_none_and_can_be_deleted() {
+    let (engines, device) = scene().await;
+    assert!(engines.backups().get(&device).await.unwrap().is_none());
+    assert_eq!(engines.backups().etag(&device).await, None);
+    engines.backups().delete(&device).await.unwrap();
+    put(&engines, &device, b"content", Some(etag('a'))).await.unwrap();
+    for _ in 0..2 {
+        engines.backups().delete(&device).await.unwrap();
+        assert!(engines.backups().get(&device).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_not_an_envelope_is_returned_and_an_invalid_etag_is_not() {
+    let (engines, device) = scene().await;
+    let put = engines.objects.put_object().bucket(BUCKET).key(device.id().to_string());
+    let put = put.metadata("etag", "not 64 digits").body(Bytes::from_static(b"FFCE, and no more").into());
+    put.send().await.unwrap();
+    let stored = engines.backups().get(&device).await.unwrap().unwrap();
+    assert_eq!((&stored.bytes[..], stored.etag), (&b"FFCE, and no more"[..], None));
+    assert_eq!(engines.backups().etag(&device).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_fails_is_a_store_error_and_there_is_no_etag_to_compare() {
+    let (engines, device) = scene().await;
+    put(&engines, &device, b"content", Some(etag('a'))).await.unwrap();
+    for (status, code, may_help) in [
+        (503, "SlowDown", true),
+        (500, "InternalError", true),
+        (403, "AccessDenied", false),
+        (404, "NoSuchBucket", false),
+    ] {
+        for method in ["GET", "HEAD", "PUT", "DELETE"] {
+            engines.faults.every(method, Fault::xml(status, code));
+        }
+        let backups = engines.backups();
+        let results = [
+            ("s3:GetObject", backups.get(&device).await.map(|_| ())),
+            ("s3:PutObject", put(&engines, &device, b"other", None).await),
+            ("s3:DeleteObject", backups.delete(&device).await),
+        ];
+        for (operation, result) in results {
+            match result.unwrap_err() {
+                StoreError::Unavailable { operation: failed, .. } => assert_eq!((failed, true), (operation, may_help)),
+                StoreError::Failed { operation: failed, .. } => assert_eq!((failed, false), (operation, may_help)),
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!(backups.etag(&device).await, None, "{code}");
+    }
+    engines.faults.mend();
+    let stored = engines.backups().get(&device).await.unwrap().unwrap();
+    assert_eq!((Bytes::from(stored.bytes), stored.etag), (envelope(b"content"), Some(etag('a'))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_ends_early_is_an_outage() {
+    let (engines, device) = scene().await;
+    put(&engines, &device, &[7; 10_000], None).await.unwrap();
+    engines.faults.every("GET", Fault::Cut(5_000));
+    let error = engines.backups().get(&device).await.unwrap_err();
+    let StoreError::Unavailable { operation, cause } = error else { panic!("{error}") };
+    assert_eq!((operation, cause.as_str()), ("s3:GetObject", "the object could not be read to its end"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_answer_is_lost_is_stored() {
+    let (engines, device) = scene().await;
+    engines.faults.next("PUT", [Fault::LoseAnswer]);
+    put(&engines, &device, b"content", Some(etag('a'))).await.unwrap();
+    assert_eq!(engines.faults.count("PUT"), 2);
+    assert_eq!(engines.backups().etag(&device).await, Some(etag('a')));
+}

@@ -1,0 +1,18 @@
+//! The stores on the embedded engines, through the SDK's own clients.
+//!
+//! Each failed condition, each malformed item and each race of a store is shown here by the value that the store returns.
+//! The answers that callers get of these values are shown at the door, in `tests/`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
+
+mod admission;
+mod backup_date;
+mod backups;
+mod controller;
+mod engines;
+mod faults;
+mod listing;
+mod registration_keys;
+mod registrations;
+mod replay_record;
+mod wrong_keys;
