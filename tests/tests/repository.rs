@@ -152,6 +152,17 @@ fn released_functions_hold_no_debug_events() {
 }
 
 #[test]
+fn an_emulator_knows_nothing_of_firefly() {
+    for entry in fs::read_dir(root().join("crates/emulators")).unwrap() {
+        let folder = format!("crates/emulators/{}", entry.unwrap().file_name().into_string().unwrap());
+        let manifest = fs::read_to_string(root().join(&folder).join("Cargo.toml")).unwrap().to_lowercase();
+        assert!(!manifest.contains("firefly") && !manifest.contains("func-api-"), "{folder}/Cargo.toml");
+        assert_absent(&format!("{folder}/src"), &["firefly", "FireFly", "env::var"], &[]);
+        assert_absent(&format!("{folder}/tests"), &["firefly", "FireFly"], &[]);
+    }
+}
+
+#[test]
 fn a_function_knows_no_other_function() {
     for name in lambdas() {
         let tree = cargo_tree(&name);
@@ -164,8 +175,10 @@ fn a_function_knows_no_other_function() {
 #[test]
 fn every_package_inherits_the_lints() {
     let mut manifests: Vec<_> = lambdas().iter().map(|name| format!("lambdas/{name}")).collect();
-    for entry in fs::read_dir(root().join("crates")).unwrap() {
-        manifests.push(format!("crates/{}", entry.unwrap().file_name().into_string().unwrap()));
+    for parent in ["crates", "crates/emulators"] {
+        let folders = fs::read_dir(root().join(parent)).unwrap();
+        let folders = folders.map(|entry| format!("{parent}/{}", entry.unwrap().file_name().into_string().unwrap()));
+        manifests.extend(folders.filter(|folder| folder != "crates/emulators"));
     }
     manifests.push("tests".to_owned());
     for folder in manifests {

@@ -14,7 +14,6 @@ const MADE: [&str; 5] = ["lock", "dynamodb.sqlite", "dynamodb.sqlite-wal", "dyna
 /// A directory that one local cloud works in at a time.
 #[derive(Debug)]
 pub(crate) struct DataDir {
-    path: PathBuf,
     _lock: File,
 }
 
@@ -63,16 +62,11 @@ impl DataDir {
         match lock.try_lock() {
             Ok(()) => {
                 close(path).map_err(failed)?;
-                Ok(Self { path: path.to_owned(), _lock: lock })
+                Ok(Self { _lock: lock })
             }
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
-    }
-
-    /// The path of a file or directory in it.
-    pub(crate) fn join(&self, name: &str) -> PathBuf {
-        self.path.join(name)
     }
 }
 

@@ -15,6 +15,8 @@ use firefly_http::{FailureBody, StatusCode};
 use firefly_templates::{Document, FunctionTemplate, Route, TemplateError};
 use serde_json::{Map, Value, json};
 
+use crate::stacks::parameters;
+
 /// Where the document is, from the repository's root.
 const DOCUMENT: &str = "docs/openapi.json";
 /// Where the table of routes is, from the repository's root.
@@ -53,7 +55,7 @@ struct Described {
 }
 
 fn described() -> Result<Vec<Described>, TemplateError> {
-    let parameters = crate::cloud::parameters(None);
+    let parameters = parameters(None);
     let described = ALL.iter().map(|function| {
         let route = FunctionTemplate::parse(function.template, &parameters)?.route;
         // `firefly-NAME - METHOD /path - summary`

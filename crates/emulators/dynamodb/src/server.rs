@@ -4,6 +4,7 @@ use std::io;
 use std::thread;
 
 use emulator_kit::{Callers, Listener};
+use tokio::sync::oneshot;
 
 use crate::database::Database;
 use crate::protocol::Protocol;
@@ -29,15 +30,17 @@ pub fn serve(
         .enable_all()
         .build()?;
     let listener = listener.moved_to(runtime.handle())?;
-    let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
+    let (ended, end) = oneshot::channel::<()>();
+    thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
         let sweeper = runtime.spawn(database.clone().sweep());
         let protocol = Protocol { database, callers, deadlines: listener.limits().deadlines };
         let answer = move |_peer, request| protocol.clone().answer(request);
         runtime.block_on(listener.serve("the embedded DynamoDB", answer, until));
         sweeper.abort();
+        // The runtime's tasks hold the database.
+        drop(runtime);
+        drop(ended);
     })?;
-    Ok(async move {
-        // A panic of the engine has been reported by its thread.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-    })
+    // The sender sends nothing. A panic of the engine, which drops it as well, has been reported by its thread.
+    Ok(async move { drop(end.await) })
 }

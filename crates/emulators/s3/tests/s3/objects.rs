@@ -20,7 +20,7 @@ async fn objects_come_back_as_they_were_stored() {
     let client = server.client("all");
     let half_a_mib: Vec<u8> = (0..524_325_u32).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
     for body in [Vec::new(), b"x".to_vec(), half_a_mib] {
-        let stored = put(&client, "device", body.clone())
+        let stored = put(&client, "key", body.clone())
             .metadata("etag", "0123456789abcdef")
             .content_type("application/octet-stream")
             .send()
@@ -29,12 +29,12 @@ async fn objects_come_back_as_they_were_stored() {
         let etag = format!("\"{}\"", Md5::checksum(&body).iter().map(|b| format!("{b:02x}")).collect::<String>());
         assert_eq!(stored.e_tag(), Some(etag.as_str()));
 
-        let head = client.head_object().bucket(BUCKET).key("device").send().await.unwrap();
+        let head = client.head_object().bucket(BUCKET).key("key").send().await.unwrap();
         assert_eq!(head.content_length(), Some(i64::try_from(body.len()).unwrap()));
         assert_eq!(head.metadata().unwrap()["etag"], "0123456789abcdef");
         assert_eq!(head.version_id(), stored.version_id());
 
-        let found = get(&client, "device").await;
+        let found = get(&client, "key").await;
         assert_eq!(found.e_tag(), Some(etag.as_str()));
         assert_eq!(found.content_type(), Some("application/octet-stream"));
         assert_eq!(found.metadata().unwrap()["etag"], "0123456789abcdef");
@@ -134,7 +134,7 @@ async fn thousands_of_puts_at_once_are_all_stored_and_there_after_a_restart() {
     let client = server.client("all");
     let mut puts = JoinSet::new();
     for number in 0..2000 {
-        let request = put(&client, &format!("device-{number}"), vec![1; 1000]);
+        let request = put(&client, &format!("key-{number}"), vec![1; 1000]);
         puts.spawn(async move { request.send().await.map(drop) });
     }
     for stored in puts.join_all().await {

@@ -1,0 +1,7 @@
+//! The commands, one file each.
+
+pub(crate) mod env;
+pub(crate) mod mint;
+pub(crate) mod openapi;
+pub(crate) mod serve;
+pub(crate) mod token;

@@ -1,0 +1,189 @@
+//! `firefly-local` itself: runs the cloud until a signal ends it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use emulator_kit::Deadlines;
+use firefly_core::group::SUPER_USERS;
+use firefly_core::time::UnixSeconds;
+use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, files};
+use firefly_runtime::log::{self, LogLevel};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::args::{DataDirArg, http_url};
+use crate::output::{Failure, print, say};
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Address of the HTTP API; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    listen: String,
+    #[command(flatten)]
+    data_dir: DataDirArg,
+    /// Keep no data: tables and bucket go when the process ends. The signing key stays in the data directory.
+    #[arg(long)]
+    ephemeral: bool,
+    /// Use this DynamoDB instead of the embedded one. Its tables exist; region and credentials come from AWS_REGION,
+    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    dynamodb_endpoint: Option<String>,
+    /// Use this S3 instead of the embedded one. Its bucket exists; region and credentials as for DynamoDB.
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    s3_endpoint: Option<String>,
+    /// Name of the bucket of backups [default: what the templates say].
+    #[arg(long, value_name = "NAME")]
+    backup_bucket: Option<String>,
+    /// Accept the tokens of this OpenID Connect issuer instead of developer tokens: the `iss` they must have.
+    #[arg(long, value_name = "ISSUER", requires = "jwt_audience", requires = "jwt_jwks_url")]
+    jwt_issuer: Option<String>,
+    /// The `aud` those tokens must have, or `client_id` where they have no `aud`.
+    #[arg(long, value_name = "AUDIENCE", requires = "jwt_issuer")]
+    jwt_audience: Option<String>,
+    /// Where the issuer's keys are. Nothing else is fetched.
+    #[arg(long, value_name = "URL", requires = "jwt_issuer", value_parser = http_url)]
+    jwt_jwks_url: Option<String>,
+    /// What is logged, as JSON lines on standard error, besides the functions' own logs, whose level is the file
+    /// appconfig/logging.json in the data directory ({"logging":"INFO"}): ERROR, WARN, INFO (a line per request) or DEBUG.
+    #[arg(long, value_name = "LEVEL", default_value = "WARN")]
+    log_level: LogLevel,
+}
+
+impl Serve {
+    /// Runs the cloud. `given` is the region and the credentials of external engines.
+    pub(crate) async fn run(self, given: BTreeMap<String, String>, clock: fn() -> UnixSeconds) -> Result<(), Failure> {
+        // Files that this process makes are its owner's alone.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        let files = open_files()?;
+        // Nothing else in the process sets a subscriber.
+        let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr, self.log_level));
+        // From here on Ctrl-C and SIGTERM end it in order, while it starts as well.
+        let mut signals = Signals::listen()?;
+        let (data_dir, ephemeral) = (self.data_dir.data_dir.clone(), self.ephemeral);
+        let mut starting = std::pin::pin!(Cloud::start(self.options(given, files, clock)));
+        let cloud = tokio::select! {
+            cloud = &mut starting => cloud?,
+            () = signals.next() => {
+                say("stopping");
+                tokio::select! {
+                    // A start that is cut off would leave the data of an ephemeral cloud.
+                    cloud = starting => cloud?.stop().await,
+                    () = signals.next() => {}
+                }
+                return Ok(());
+            }
+        };
+        // The starting process may have closed the output, which is not a reason to end.
+        let _ = print(next_steps(&cloud, &data_dir, ephemeral));
+        signals.next().await;
+        say("stopping");
+        tokio::select! {
+            () = cloud.stop() => {}
+            // A second signal does not wait for a client that keeps a request half sent.
+            () = signals.next() => {}
+        }
+        Ok(())
+    }
+
+    fn options(self, given: BTreeMap<String, String>, files: u64, clock: fn() -> UnixSeconds) -> Options {
+        let token_issuer = match (self.jwt_issuer, self.jwt_audience, self.jwt_jwks_url) {
+            (Some(issuer), Some(audience), Some(jwks_url)) => TokenIssuer::External { issuer, audience, jwks_url },
+            _ => TokenIssuer::Developer,
+        };
+        Options {
+            listen: self.listen,
+            data_dir: self.data_dir.data_dir,
+            data: if self.ephemeral { Data::Ephemeral } else { Data::Durable },
+            dynamodb_endpoint: self.dynamodb_endpoint,
+            s3_endpoint: self.s3_endpoint,
+            backup_bucket: self.backup_bucket,
+            token_issuer,
+            credentials: Credentials::Own(given),
+            files,
+            deadlines: Deadlines::default(),
+            clock: Arc::new(clock),
+        }
+    }
+}
+
+/// The signals that end the process.
+struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self { interrupts: signal(SignalKind::interrupt())?, terminations: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for Ctrl-C or SIGTERM.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.terminations.recv() => {}
+        }
+    }
+}
+
+/// Raises the limit of open files and returns it. Says so if it is low, and fails if it is too low.
+fn open_files() -> Result<u64, Failure> {
+    let files = files::raise_limit();
+    if files < files::FEWEST {
+        return Err(format!(
+            "only {files} files may be open, and the cloud takes {} at least; `ulimit -n {}` raises the limit",
+            files::FEWEST,
+            files::ENOUGH
+        )
+        .into());
+    }
+    if files < files::ENOUGH {
+        say(format_args!(
+            "only {files} files may be open, so that connections wait for each other under load; `ulimit -n {}` raises \
+             the limit",
+            files::ENOUGH
+        ));
+    }
+    Ok(files)
+}
+
+/// Tells what to do next, in commands that work when pasted.
+fn next_steps(cloud: &Cloud, data_dir: &Path, ephemeral: bool) -> String {
+    let url = cloud.url();
+    let (dynamodb, s3, bucket) = (cloud.dynamodb_endpoint(), cloud.s3_endpoint(), cloud.bucket());
+    let data = if ephemeral { "until this process ends".to_owned() } else { format!("in {}", data_dir.display()) };
+    let dir = data_dir.display().to_string();
+    let dir = if dir == ".firefly" { String::new() } else { format!(" --data-dir '{dir}'") };
+    let device = format!("cargo run -q -p firefly-device -- --url {url}");
+    let register = match cloud.issuer() {
+        Some(_) => format!("{device} register --key $(cargo run -q -- mint --url {url}{dir})"),
+        None => format!(
+            "{device} register --key KEY    # KEY from POST {url}/registration-keys with a token of your issuer"
+        ),
+    };
+    format!(
+        "FireFly Cloud answers at {url}
+DynamoDB {dynamodb}  S3 {s3}  bucket {bucket}
+Data are kept {data}.
+
+In a second terminal, in this directory:
+
+  {device} new
+  {register}
+  {device} status
+  {device} backup README.md
+  {device} restore restored.md
+
+A developer token, for a user and for a super user:
+
+  cargo run -q -- token{dir}
+  cargo run -q -- token{dir} --group {SUPER_USERS}
+
+The engines, for aws-cli and SDKs:
+
+  eval \"$(cargo run -q -- env{dir})\"
+
+Ctrl-C ends it."
+    )
+}
