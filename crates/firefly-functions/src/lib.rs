@@ -1,4 +1,4 @@
-//! Every function of FireFly Cloud, each with its template: whatever needs all of them asks here.
+//! Lists every function of FireFly Cloud, each with its template. Code that needs all of them asks here.
 
 mod list;
 mod listed;

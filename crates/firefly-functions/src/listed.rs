@@ -16,7 +16,7 @@ pub struct Listed {
     pub name: &'static str,
     /// Its template.
     pub template: Source<'static>,
-    /// Who may call its route.
+    /// The callers of its route.
     pub caller: Caller,
     /// Every HTTP status that it may answer with, apart from 500 and 503.
     pub statuses: &'static [u16],
@@ -26,10 +26,10 @@ pub struct Listed {
     pub describe: fn(&mut Operation<'_>),
 }
 
-/// Who may call a route.
+/// A caller of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Anyone.
+    /// Anyone may call it.
     Anyone,
     /// A registered device, which signs its requests.
     Device,
@@ -71,7 +71,11 @@ impl fmt::Debug for Listed {
 }
 
 /// The function that the package of this name makes.
-pub(crate) const fn listed<F: Function + Described>(template: &'static str, caller: Caller, statuses: &'static [u16]) -> Listed {
+pub(crate) const fn listed<F: Function + Described>(
+    template: &'static str,
+    caller: Caller,
+    statuses: &'static [u16],
+) -> Listed {
     let template = Source { name: F::NAME, text: template };
     Listed { name: F::NAME, template, caller, statuses, start: start::<F>, describe: F::describe }
 }
