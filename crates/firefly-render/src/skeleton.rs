@@ -85,20 +85,9 @@ statuses = {statuses}
     )
 }
 
-fn library(route: &Route, caller: Caller) -> String {
-    let (now, request, check) = match caller {
-        Caller::Anyone => ("_now", "_request", ""),
-        Caller::User => ("_now", "request", "        request.caller()?;\n"),
-        Caller::SuperUser => ("_now", "request", "        request.require_super_user()?;\n"),
-        Caller::Key => ("_now", "request", "        request.registration_key()?;\n"),
-        Caller::Device => (
-            "now",
-            "request",
-            "        self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;\n",
-        ),
-    };
-    let parts = if caller == Caller::Anyone { "" } else { "RequestParts as _, " };
-    let (uses, handler, new) = match caller {
+/// Returns the imports of a handler's state, its struct and its constructor.
+fn state(caller: Caller) -> (&'static str, &'static str, &'static str) {
+    match caller {
         Caller::Device => (
             "use firefly_stores::Devices;\n",
             "/// The table it works with.\npub struct Handler {\n    devices: Devices,\n}\n",
@@ -113,7 +102,23 @@ fn library(route: &Route, caller: Caller) -> String {
         Ok(Self)
     }\n",
         ),
+    }
+}
+
+fn library(route: &Route, caller: Caller) -> String {
+    let (now, request, check) = match caller {
+        Caller::Anyone => ("_now", "_request", ""),
+        Caller::User => ("_now", "request", "        request.caller()?;\n"),
+        Caller::SuperUser => ("_now", "request", "        request.require_super_user()?;\n"),
+        Caller::Key => ("_now", "request", "        request.registration_key()?;\n"),
+        Caller::Device => (
+            "now",
+            "request",
+            "        self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;\n",
+        ),
     };
+    let parts = if caller == Caller::Anyone { "" } else { "RequestParts as _, " };
+    let (uses, handler, new) = state(caller);
     format!(
         "//! `{route}`: says that it is there.
 

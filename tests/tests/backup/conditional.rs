@@ -16,10 +16,55 @@ enum Stored {
     With(String),
 }
 
+/// A request's name; the stored object; the headers ETag and If-None-Match; the status.
+type Case<'a> = (&'a str, Stored, Vec<&'a str>, Vec<&'a str>, u16);
+
 /// The version number of a device's replay record, which counts its writes.
 fn writes(record: Option<&Item>) -> u64 {
     let version = record.and_then(|record| record.get("version"));
     version.and_then(|version| version.as_n().ok()).and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+/// Asserts the answer to an upload of a device of its own, and what is stored after it.
+async fn assert_decided(cloud: &TestCloud, (case, stored, tags, conditions, status): Case<'_>) {
+    let device = cloud.registered_device().await;
+    let old = device.seal(b"plaintext", &rand::random()).unwrap();
+    match &stored {
+        Stored::Nothing => {}
+        Stored::Bare => cloud.put_object(device.uuid(), &old, None).await,
+        Stored::With(tag) => cloud.put_object(device.uuid(), &old, Some(tag)).await,
+    }
+    cloud.advance(1);
+    let versions = cloud.object_versions(device.uuid()).await;
+    let item = cloud.device_item(device.uuid()).await;
+    let spent = writes(cloud.replay_record(device.uuid()).await.as_ref());
+
+    let new = device.seal(b"plaintext", &rand::random()).unwrap();
+    let headers = tags.iter().map(|tag| ("ETag", *tag)).chain(conditions.iter().map(|tag| ("If-None-Match", *tag)));
+    let answer = upload(cloud, &device, &headers.collect::<Vec<_>>(), &new).await;
+    assert_eq!(answer.status, status, "{case}");
+    assert_eq!(writes(cloud.replay_record(device.uuid()).await.as_ref()), spent + 1, "{case}");
+    let backup = cloud.stored_backup(device.uuid()).await;
+    let kept = match tags.as_slice() {
+        [tag] => tag.parse::<firefly_core::etag::ETag>().ok(),
+        _ => None,
+    };
+    assert_eq!(answer.header("etag").map(str::to_owned), kept.map(|tag| tag.quoted()), "{case}");
+    if status == 304 {
+        // The nonce is the only write.
+        assert_eq!(answer.body.len(), 0, "{case}");
+        assert_eq!(cloud.object_versions(device.uuid()).await, versions, "{case}");
+        assert_eq!(cloud.device_item(device.uuid()).await, item, "{case}");
+        assert_eq!(backup.unwrap().0, old, "{case}");
+    } else {
+        let date = cloud.now().to_string();
+        assert_eq!(json(&answer)["last_backup_date"], date.as_str(), "{case}");
+        assert_eq!(cloud.object_versions(device.uuid()).await.len(), versions.len() + 1, "{case}");
+        assert_eq!(cloud.device_item(device.uuid()).await.unwrap()["last_backup_date"].as_s(), Ok(&date), "{case}");
+        let (bytes, metadata) = backup.unwrap();
+        assert_eq!(bytes, new, "{case}");
+        assert_eq!(metadata.get("etag").cloned(), kept.map(|tag| tag.to_hex()), "{case}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,8 +80,7 @@ async fn the_stored_etag_decides() {
     let (both, quoted_upper) = (format!("{quoted}, {quoted}"), format!("\"{upper}\""));
     let cut = &b[..63];
 
-    // The stored object; the headers ETag and If-None-Match; the status.
-    let cases = [
+    let cases: [Case<'_>; 33] = [
         ("both quoted", with(b), vec![q], vec![q], 304),
         ("both bare", with(b), vec![b], vec![b], 304),
         ("quoted and bare", with(b), vec![q], vec![b], 304),
@@ -71,45 +115,8 @@ async fn the_stored_etag_decides() {
         ("If-None-Match is empty", with(b), vec![q], vec![""], 200),
         ("If-None-Match is S3's own ETag", with(b), vec![q], vec!["\"d41d8cd98f00b204e9800998ecf8427e\""], 200),
     ];
-    for (case, stored, tags, conditions, status) in cases {
-        let device = cloud.registered_device().await;
-        let old = device.seal(b"plaintext", &rand::random()).unwrap();
-        match &stored {
-            Stored::Nothing => {}
-            Stored::Bare => cloud.put_object(device.uuid(), &old, None).await,
-            Stored::With(tag) => cloud.put_object(device.uuid(), &old, Some(tag)).await,
-        }
-        cloud.advance(1);
-        let versions = cloud.object_versions(device.uuid()).await;
-        let item = cloud.device_item(device.uuid()).await;
-        let spent = writes(cloud.replay_record(device.uuid()).await.as_ref());
-
-        let new = device.seal(b"plaintext", &rand::random()).unwrap();
-        let headers = tags.iter().map(|tag| ("ETag", *tag)).chain(conditions.iter().map(|tag| ("If-None-Match", *tag)));
-        let answer = upload(&cloud, &device, &headers.collect::<Vec<_>>(), &new).await;
-        assert_eq!(answer.status, status, "{case}");
-        assert_eq!(writes(cloud.replay_record(device.uuid()).await.as_ref()), spent + 1, "{case}");
-        let backup = cloud.stored_backup(device.uuid()).await;
-        let kept = match tags.as_slice() {
-            [tag] => tag.parse::<firefly_core::etag::ETag>().ok(),
-            _ => None,
-        };
-        assert_eq!(answer.header("etag").map(str::to_owned), kept.map(|tag| tag.quoted()), "{case}");
-        if status == 304 {
-            // The nonce is the only write.
-            assert_eq!(answer.body.len(), 0, "{case}");
-            assert_eq!(cloud.object_versions(device.uuid()).await, versions, "{case}");
-            assert_eq!(cloud.device_item(device.uuid()).await, item, "{case}");
-            assert_eq!(backup.unwrap().0, old, "{case}");
-        } else {
-            let date = cloud.now().to_string();
-            assert_eq!(json(&answer)["last_backup_date"], date.as_str(), "{case}");
-            assert_eq!(cloud.object_versions(device.uuid()).await.len(), versions.len() + 1, "{case}");
-            assert_eq!(cloud.device_item(device.uuid()).await.unwrap()["last_backup_date"].as_s(), Ok(&date), "{case}");
-            let (bytes, metadata) = backup.unwrap();
-            assert_eq!(bytes, new, "{case}");
-            assert_eq!(metadata.get("etag").cloned(), kept.map(|tag| tag.to_hex()), "{case}");
-        }
+    for case in cases {
+        assert_decided(&cloud, case).await;
     }
 }
 

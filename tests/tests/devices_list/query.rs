@@ -60,16 +60,20 @@ async fn a_bad_product_hex_is_400() {
     assert_failure("no value", &answer, 400, "invalid_query");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bad_next_is_400() {
-    let cloud = TestCloud::start().await;
-    let items: Vec<_> = (0..1_001).map(|n| device_item("0xFF010001", n)).collect();
-    cloud.put_items(DEVICES, items).await;
-    let next = page(&get(&cloud, "/devices").await).1.unwrap();
-    let of_product = page(&get(&cloud, "/devices?product_hex=0xFF010001").await).1.unwrap();
-    let json = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let position = String::from_utf8(URL_SAFE_NO_PAD.decode(&next).unwrap()).unwrap();
-    let bad = [
+/// The text of a `next` with this position.
+fn encoded(position: &str) -> String {
+    URL_SAFE_NO_PAD.encode(position)
+}
+
+/// A `next` whose position is longer than any.
+fn too_long() -> String {
+    encoded(&format!("{{\"uuid\":\"{}\"}}", URL_SAFE_NO_PAD.encode("a".repeat(2_049))))
+}
+
+/// Texts that are not a `next`, most of them made of one that is.
+fn broken(next: &str) -> Vec<String> {
+    let position = String::from_utf8(URL_SAFE_NO_PAD.decode(next).unwrap()).unwrap();
+    vec![
         String::new(),
         "next".to_owned(),
         "%00".to_owned(),
@@ -87,25 +91,33 @@ async fn a_bad_next_is_400() {
         next.to_lowercase(),
         STANDARD.encode("\u{3fe}\u{3fe}\u{3fe}"),
         URL_SAFE.encode("{}"),
-        json(""),
-        json("null"),
-        json("{}"),
-        json("[]"),
-        json("\"uuid\""),
-        json("{\"uuid\":\"\"}"),
-        json("{\"uuid\":null}"),
-        json("{\"uuid\":1}"),
-        json("{\"uuid\":{\"S\":\"a\"}}"),
-        json(&format!("{{\"uuid\":\"{}\"}}", URL_SAFE_NO_PAD.encode("a".repeat(2_049)))),
-        json(&format!("{{\"uuid\":\"{}\"}}", URL_SAFE_NO_PAD.encode([0xFF]))),
-        json(&format!("{{\"uuid\":\"{}\"}}", new_device().uuid())),
-        json(&format!("{position} x")),
-        json(&position.replace('}', ",\"more\":1}")),
-        json(&position.replace('}', ",\"product_hex\":\"0xFF010001\"}")),
-        json(&position.replace("uuid", "UUID")),
-        of_product.clone(),
-    ];
-    for value in &bad {
+        encoded(""),
+        encoded("null"),
+        encoded("{}"),
+        encoded("[]"),
+        encoded("\"uuid\""),
+        encoded("{\"uuid\":\"\"}"),
+        encoded("{\"uuid\":null}"),
+        encoded("{\"uuid\":1}"),
+        encoded("{\"uuid\":{\"S\":\"a\"}}"),
+        too_long(),
+        encoded(&format!("{{\"uuid\":\"{}\"}}", URL_SAFE_NO_PAD.encode([0xFF]))),
+        encoded(&format!("{{\"uuid\":\"{}\"}}", new_device().uuid())),
+        encoded(&format!("{position} x")),
+        encoded(&position.replace('}', ",\"more\":1}")),
+        encoded(&position.replace('}', ",\"product_hex\":\"0xFF010001\"}")),
+        encoded(&position.replace("uuid", "UUID")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_next_is_400() {
+    let cloud = TestCloud::start().await;
+    let items: Vec<_> = (0..1_001).map(|n| device_item("0xFF010001", n)).collect();
+    cloud.put_items(DEVICES, items).await;
+    let next = page(&get(&cloud, "/devices").await).1.unwrap();
+    let of_product = page(&get(&cloud, "/devices?product_hex=0xFF010001").await).1.unwrap();
+    for value in broken(&next).iter().chain([&of_product]) {
         let answer = get(&cloud, &format!("/devices?next={value}")).await;
         let message = assert_failure(value, &answer, 400, "invalid_query");
         assert_eq!(message, "Query parameter next is malformed", "{value}");
@@ -114,7 +126,7 @@ async fn a_bad_next_is_400() {
     for path in [
         format!("/devices?product_hex=0xFF010001&next={next}"),
         format!("/devices?product_hex=0xFF010002&next={of_product}"),
-        format!("/devices?product_hex=0xFF010001&next={}", bad[26]),
+        format!("/devices?product_hex=0xFF010001&next={}", too_long()),
     ] {
         assert_failure(&path, &get(&cloud, &path).await, 400, "invalid_query");
     }

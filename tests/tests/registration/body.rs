@@ -10,18 +10,20 @@ use serde_json::Value;
 
 use super::{Body, register};
 
-/// Per member, JSON texts that it must not be.
-fn bad_members() -> Vec<(&'static str, Vec<String>)> {
-    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let mut members = Vec::new();
-    for name in ["product_id", "device_class", "registering_application", "registering_version"] {
-        let mut texts = owned(&["null", "1", "true", "[]", "{}", "[\"text\"]", "\"\"", "\"\\ud800\""]);
-        for control in ["\\u0000", "\\n", "\\t", "\\u001f", "\\u007f", "\\u0085", "\u{80}", "\u{9f}"] {
-            texts.push(format!("\"text{control}\""));
-        }
-        texts.extend([format!("\"{}\"", "x".repeat(129)), format!("\"{}\"", "\u{1f525}".repeat(129))]);
-        members.push((name, texts));
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn bad_texts() -> Vec<String> {
+    let mut texts = owned(&["null", "1", "true", "[]", "{}", "[\"text\"]", "\"\"", "\"\\ud800\""]);
+    for control in ["\\u0000", "\\n", "\\t", "\\u001f", "\\u007f", "\\u0085", "\u{80}", "\u{9f}"] {
+        texts.push(format!("\"text{control}\""));
     }
+    texts.extend([format!("\"{}\"", "x".repeat(129)), format!("\"{}\"", "\u{1f525}".repeat(129))]);
+    texts
+}
+
+fn bad_uuids() -> Vec<String> {
     let uuid = "2d411e72-c806-3038-573b-bb16a4a19bcf";
     let mut uuids = owned(&["null", "1", "[]", "\"\"", "\"unknown\""]);
     for text in [
@@ -35,19 +37,10 @@ fn bad_members() -> Vec<(&'static str, Vec<String>)> {
     ] {
         uuids.push(format!("\"{text}\""));
     }
-    members.push(("uuid", uuids));
-    let products = [
-        "null",
-        "1",
-        "4278255617",
-        "\"\"",
-        "\"FF010001\"",
-        "\"0XFF010001\"",
-        "\"0xFF01000\"",
-        "\"0xFF0100010\"",
-        "\"0xFF01000G\"",
-    ];
-    members.push(("product_hex", owned(&products)));
+    uuids
+}
+
+fn bad_public_keys() -> Vec<String> {
     let mut keys = owned(&["null", "1", "{}", "\"key\""]);
     let vectors = include_str!("../../../crates/firefly-core/tests/vectors/device.json");
     let vectors: Value = serde_json::from_str(vectors).unwrap();
@@ -61,7 +54,11 @@ fn bad_members() -> Vec<(&'static str, Vec<String>)> {
     for text in [good.trim_end_matches('=').to_owned(), format!("{good}="), format!("{good}\\n"), url_safe.unwrap()] {
         keys.push(format!("\"{text}\""));
     }
-    members.push(("public_key", keys));
+    keys
+}
+
+/// JSON texts that are not an object within the limits, and those that are not a list of such objects.
+fn bad_objects_and_lists() -> (Vec<String>, Vec<String>) {
     let mut objects = owned(&["null", "1", "\"text\"", "[]", "[{}]", "true"]);
     let mut lists = owned(&["1", "\"text\"", "{}", "[1]", "[null]", "[{},1]", "[[]]", "[\"text\"]", "false"]);
     for limited in [
@@ -84,9 +81,33 @@ fn bad_members() -> Vec<(&'static str, Vec<String>)> {
     }
     // The array is a level of its own.
     lists.push(format!("[{}]", nested(16)));
-    members.push(("mcu", objects));
-    members.push(("network", lists.clone()));
-    members.push(("partitions", lists));
+    (objects, lists)
+}
+
+/// Per member, JSON texts that it must not be.
+fn bad_members() -> Vec<(&'static str, Vec<String>)> {
+    let products = [
+        "null",
+        "1",
+        "4278255617",
+        "\"\"",
+        "\"FF010001\"",
+        "\"0XFF010001\"",
+        "\"0xFF01000\"",
+        "\"0xFF0100010\"",
+        "\"0xFF01000G\"",
+    ];
+    let (objects, lists) = bad_objects_and_lists();
+    let texts = ["product_id", "device_class", "registering_application", "registering_version"];
+    let mut members: Vec<_> = texts.into_iter().map(|name| (name, bad_texts())).collect();
+    members.extend([
+        ("uuid", bad_uuids()),
+        ("product_hex", owned(&products)),
+        ("public_key", bad_public_keys()),
+        ("mcu", objects),
+        ("network", lists.clone()),
+        ("partitions", lists),
+    ]);
     members
 }
 

@@ -1,6 +1,7 @@
 //! The dashboard and the alarms watch what functions, services and stacks really emit.
 
 mod emitted;
+mod metric;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,15 +17,8 @@ use serde_yaml_ng::Value;
 use super::document::{Document, root};
 use super::routes;
 use emitted::{Asked, Lines};
+use metric::{Metric, functions};
 use watched::{API_ID, Alarm, Watched};
-
-/// A metric as CloudWatch knows it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Metric {
-    namespace: String,
-    name: String,
-    dimensions: BTreeMap<String, String>,
-}
 
 /// Metrics that AWS publishes: namespace, names of the dimensions, names. Sources: API Gateway Developer Guide, "Monitor
 /// HTTP API metrics"; Lambda Developer Guide, "Types of metrics for Lambda functions"; DynamoDB Developer Guide,
@@ -49,11 +43,6 @@ fn deployed_functions(wanted: impl Fn(Caller) -> bool) -> Vec<String> {
 
 fn is_device(caller: Caller) -> bool {
     caller == Caller::Device
-}
-
-/// The values of the dimension `FunctionName`.
-fn functions<'a>(metrics: impl IntoIterator<Item = &'a Metric>) -> Vec<&'a str> {
-    metrics.into_iter().filter_map(|metric| metric.dimensions.get("FunctionName").map(String::as_str)).collect()
 }
 
 /// The metric that the filter of the access log counts.

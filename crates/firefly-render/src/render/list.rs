@@ -17,8 +17,8 @@ pub(crate) fn text(functions: &[Function]) -> String {
 use crate::listed::{{Caller, Listed, listed}};
 
 macro_rules! function {{
-    ($library:ident, $name:literal, $caller:ident, $statuses:expr) => {{
-        listed::<$library::App>(
+    ($app:ty, $name:literal, $caller:ident, $statuses:expr) => {{
+        listed::<$app>(
             include_str!(concat!(\"../../../lambdas/\", $name, \"/template.yaml\")),
             Caller::$caller,
             &$statuses,
@@ -35,7 +35,7 @@ pub const ALL: [Listed; {}] = [
     for function in functions {
         let Function { name, statuses, .. } = function;
         let (library, caller) = (name::crate_name(name), caller(function.caller));
-        let _ = writeln!(out, "    function!({library}, \"{name}\", {caller}, {statuses:?}),");
+        let _ = writeln!(out, "    function!({library}::App, \"{name}\", {caller}, {statuses:?}),");
     }
     out.push_str("];\n");
     out

@@ -7,17 +7,8 @@ use crate::tree::Tree;
 
 const FILE: &str = "lambdas/func-api-health-get/extra.yaml";
 const TEMPLATE: &str = "lambdas/func-api-health-get/template.yaml";
-
-fn with(extra: &str) -> Tree {
-    let tree = Tree::copy();
-    tree.write(FILE, extra);
-    tree
-}
-
-#[test]
-fn entries_are_added_and_merged() {
-    let tree = with(
-        "Conditions:
+/// A new section, new entries, and members merged into the rendered function.
+const EXTRA: &str = "Conditions:
   IsEurope: !Equals [!Ref AWS::Region, eu-central-1]
 Resources:
   Function:
@@ -42,8 +33,17 @@ Resources:
 Outputs:
   TopicArn:
     Value: !If [IsEurope, !Ref Topic, '']
-",
-    );
+";
+
+fn with(extra: &str) -> Tree {
+    let tree = Tree::copy();
+    tree.write(FILE, extra);
+    tree
+}
+
+#[test]
+fn entries_are_added_and_merged() {
+    let tree = with(EXTRA);
     tree.succeeds(&[]);
     tree.succeeds(&["--check"]);
     let text = tree.read(TEMPLATE);

@@ -12,7 +12,7 @@ use firefly_testkit::runtime_api::Event;
 use firefly_testkit::{Invoked, TestCloud, new_device};
 use serde_json::Value;
 
-use super::Metric;
+use super::metric::Metric;
 
 /// Lines of JSON that somebody writes.
 #[derive(Clone, Default)]

@@ -1,12 +1,12 @@
 //! The metrics that the dashboard and the alarms name.
 
-use firefly_templates::tagged;
 use std::collections::BTreeMap;
 
+use firefly_templates::tagged;
 use serde_json::Value as Json;
 use serde_yaml_ng::Value;
 
-use super::Metric;
+use super::metric::{Metric, functions};
 use crate::document::Document;
 
 /// The text of an alarm's ARN before its name.
@@ -124,9 +124,9 @@ impl<'a> Alarm<'a> {
 
     /// The values of the dimension `FunctionName` of the metrics of this name.
     pub(super) fn functions(&self, name: &str) -> Vec<&str> {
-        let mut functions = super::functions(self.metrics.values().filter(|metric| metric.name == name));
-        functions.sort_unstable();
-        functions
+        let mut names = functions(self.metrics.values().filter(|metric| metric.name == name));
+        names.sort_unstable();
+        names
     }
 }
 
