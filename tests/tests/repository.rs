@@ -73,9 +73,11 @@ fn the_core_is_pure() {
 fn evidence_is_made_in_one_place() {
     let makes = |name: &str| {
         let word = format!("{name} {{");
-        let made = |line: &&str| line.contains(&word) && !line.contains("struct ") && !line.contains("impl ");
+        let made =
+            |line: &&str| line.contains(&word) && !["struct ", "impl ", "-> "].iter().any(|other| line.contains(other));
         let sources = [sources("crates"), sources("lambdas")].concat();
-        sources.iter().map(|(_, code)| code.lines().filter(made).count()).sum::<usize>()
+        let sources = sources.iter().filter(|(file, _)| file.contains("/src/"));
+        sources.map(|(_, code)| code.lines().filter(made).count()).sum::<usize>()
     };
     assert_eq!(makes("VerifiedDevice"), 1);
     assert_eq!(makes("SignatureVerified"), 1);

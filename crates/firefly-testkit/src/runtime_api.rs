@@ -293,8 +293,9 @@ pub async fn assert_malformed_events_are_outlived(binary: &str, status: u16) {
     assert_eq!(answer.status, status);
 }
 
-/// Checks that a binary needs every variable that its template sets, and region and credentials: without one of them, or
-/// with an empty one, the process logs its name in JSON and ends with an exit code other than zero.
+/// Checks that a binary needs every variable that its template sets, and region and credentials.
+///
+/// Without one of them, or with an empty one, the process logs its name in JSON and ends with an exit code other than zero.
 pub async fn assert_every_variable_is_needed(binary: &str) {
     let template = template(name(binary));
     let mut complete = template.environment.clone();

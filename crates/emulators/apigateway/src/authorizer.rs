@@ -14,8 +14,10 @@ use crate::key_set::{KeySet, KeySetError, KeySetUrl, PublicKey};
 /// Least seconds between two fetches of a key set because of an unknown key id.
 const REFRESH_INTERVAL_SECONDS: u64 = 60;
 
-/// The claims of an accepted token, each as the text that API Gateway passes to the function: strings as they are,
-/// numbers in decimal, `true` and `false`, an array as `[a b]`, an object as `map[a:b c:d]`.
+/// The claims of an accepted token, each as the text that API Gateway passes to the function.
+///
+/// Strings are passed as they are, numbers in decimal, `true` and `false`, an array as `[a b]`, an object as
+/// `map[a:b c:d]`.
 pub type Claims = BTreeMap<String, String>;
 
 /// The reason for which a request is not let through. The client is not told.
