@@ -3,21 +3,15 @@
 mod outage;
 
 use std::collections::{HashMap, VecDeque};
-use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
-use futures::StreamExt as _;
-use http::{HeaderMap, Method, Request, Response, Uri};
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use emulator_kit::proxy::{End, Proxy, cut, dropped, dropped_after};
+use http::{Method, Request, Uri};
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 pub use outage::{Broken, Outage, assert_outage};
@@ -155,8 +149,6 @@ struct Plan {
     then: Option<Fault>,
 }
 
-type Body = BoxBody<Bytes, io::Error>;
-
 impl Faults {
     /// A cloud of its own over the engines of `engines`, whose functions meet the faults, and those faults.
     pub async fn over(engines: &TestCloud) -> (TestCloud, Self) {
@@ -168,22 +160,9 @@ impl Faults {
 
     /// Listens on a free port in front of `upstream` (`http://HOST:PORT`) and returns the URL of that port.
     pub async fn in_front_of(&self, upstream: &str) -> String {
-        let upstream: Uri = upstream.parse().expect("an engine's endpoint is a URL");
-        let upstream = upstream.authority().expect("an engine's endpoint has a host").to_string();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let address: SocketAddr = listener.local_addr().expect("a bound socket has an address");
         let state = Arc::clone(&self.0);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (state, upstream) = (Arc::clone(&state), upstream.clone());
-                let service = service_fn(move |request| answer(Arc::clone(&state), upstream.clone(), request));
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                // That connections end badly is the point.
-                tokio::spawn(async move { drop(connection.await) });
-            }
-        });
-        format!("http://{address}")
+        let answer = move |proxy, request| answer(Arc::clone(&state), proxy, request);
+        Proxy::listen(upstream, answer).await.expect("an engine's endpoint is a URL, and a port is free")
     }
 
     /// The next calls of this kind meet these faults, in this order; those after them pass.
@@ -236,78 +215,42 @@ impl State {
     }
 }
 
-/// An error of the service makes hyper end the connection without an answer.
-async fn answer(state: Arc<State>, upstream: String, request: Request<Incoming>) -> io::Result<Response<Body>> {
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+async fn answer(state: Arc<State>, proxy: Proxy, request: Request<Bytes>) -> io::Result<Response> {
     let mut released = state.releases.subscribe();
     let before = *released.borrow_and_update();
-    let mut fault =
-        Call::of(&parts.method, &parts.uri, &parts.headers, &body).map_or(Fault::Pass, |call| state.arrives(call));
+    let mut fault = Call::of(&request).map_or(Fault::Pass, |call| state.arrives(call));
     while let Fault::Hold(then) = fault {
         released.wait_for(|releases| *releases > before).await.map_err(io::Error::other)?;
         fault = *then;
     }
     match fault {
-        Fault::Answer(answer) => return Ok(answer.into_response()),
-        Fault::DropCall => return Err(io::ErrorKind::ConnectionReset.into()),
-        _ => {}
+        Fault::Answer(answer) => Ok(answer.into_response()),
+        Fault::DropCall => dropped(),
+        Fault::DropAnswer => dropped_after(proxy.forward(request).await?).await,
+        Fault::CutAnswer(length) => cut(proxy.forward(request).await?, length, End::Reset).await,
+        Fault::StallAnswer(length) => cut(proxy.forward(request).await?, length, End::Stall).await,
+        Fault::Pass | Fault::Hold(_) => proxy.forward(request).await,
     }
-    let forwarded = forward(&upstream, Request::from_parts(parts, Full::new(body))).await?;
-    match fault {
-        Fault::DropAnswer => {
-            // The engine has done its work when its whole answer is here.
-            let _ = forwarded.into_body().collect().await;
-            Err(io::ErrorKind::ConnectionReset.into())
-        }
-        Fault::CutAnswer(length) | Fault::StallAnswer(length) => {
-            let stalls = matches!(fault, Fault::StallAnswer(_));
-            let (parts, body) = forwarded.into_parts();
-            let whole = body.collect().await.map_err(io::Error::other)?.to_bytes();
-            let start = whole.slice(..length.min(whole.len()));
-            // Giving way once makes hyper send the head and these bytes before it learns of the end.
-            let end = async move {
-                tokio::task::yield_now().await;
-                if stalls {
-                    std::future::pending::<()>().await;
-                }
-                Err(io::ErrorKind::ConnectionReset.into())
-            };
-            let start = futures::stream::iter([Ok(Frame::data(start))]);
-            let cut = StreamBody::new(start.chain(futures::stream::once(end)));
-            Ok(Response::from_parts(parts, BoxBody::new(cut)))
-        }
-        _ => Ok(forwarded.map(|body| body.map_err(io::Error::other).boxed())),
-    }
-}
-
-/// Sends a request as it came, its `Host` included: it is part of what is signed.
-pub(crate) async fn forward(upstream: &str, request: Request<Full<Bytes>>) -> io::Result<Response<Incoming>> {
-    let stream = TcpStream::connect(upstream).await?;
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = handshake.map_err(io::Error::other)?;
-    tokio::spawn(async move { drop(connection.await) });
-    sender.send_request(request).await.map_err(io::Error::other)
 }
 
 impl Answer {
-    fn into_response(self) -> Response<Body> {
+    fn into_response(self) -> Response {
         let mut response = Response::builder().status(self.status);
         for (name, value) in self.headers {
             response = response.header(name, value);
         }
-        let body = Full::new(self.body).map_err(|never: Infallible| match never {});
-        response.body(body.boxed()).expect("a test's answer is one")
+        response.body(Body::from(self.body)).expect("a test's answer is one")
     }
 }
 
 impl Call {
-    fn of(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
-        match headers.get("x-amz-target").map(|target| target.as_bytes()) {
+    fn of(request: &Request<Bytes>) -> Option<Self> {
+        match request.headers().get("x-amz-target").map(|target| target.as_bytes()) {
             Some(target) => {
-                Self::of_dynamodb(target.strip_prefix(b"DynamoDB_20120810.")?, &serde_json::from_slice(body).ok()?)
+                let operation = target.strip_prefix(b"DynamoDB_20120810.")?;
+                Self::of_dynamodb(operation, &serde_json::from_slice(request.body()).ok()?)
             }
-            None => Self::of_path(method, uri),
+            None => Self::of_path(request.method(), request.uri()),
         }
     }
 

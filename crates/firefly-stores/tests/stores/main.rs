@@ -9,10 +9,13 @@ mod admission;
 mod backup_date;
 mod backups;
 mod controller;
+mod cursor;
 mod engines;
 mod faults;
 mod listing;
 mod registration_keys;
 mod registrations;
 mod replay_record;
+#[path = "../../../firefly-core/tests/truncation/mod.rs"]
+pub mod truncation;
 mod wrong_keys;

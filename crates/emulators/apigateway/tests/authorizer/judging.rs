@@ -3,12 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use emulator_apigateway::Unauthorized;
+use futures::executor::block_on;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::ecdsa::signature::Signer as _;
 use rsa::pkcs8::{EncodePublicKey as _, LineEnding};
 use serde_json::{Value, json};
 
 use crate::issuer::{AUDIENCE, ISSUER, Issuer, NOW, judge};
+use crate::truncation::{assert_no_other_length, text};
 
 fn encode_part(json: &Value) -> String {
     BASE64URL.encode(json.to_string())
@@ -156,4 +158,13 @@ async fn headers_that_carry_a_token_and_such_that_do_not() {
     ] {
         assert!(authorizer.authorize(Some(&bad), NOW).await.is_err(), "{bad}");
     }
+}
+
+/// White space around the header's value is not of the token.
+#[test]
+fn a_token_has_no_other_length() {
+    let issuer = Issuer::new();
+    let authorizer = issuer.authorizer();
+    let token = issuer.token_with(&json!({}));
+    assert_no_other_length(token.as_bytes(), b"\t\n\x0b\x0c\r ", text(|token| block_on(judge(&authorizer, token))));
 }

@@ -5,3 +5,5 @@
 mod issuer;
 mod judging;
 mod keys;
+#[path = "../../../../firefly-core/tests/truncation/mod.rs"]
+pub mod truncation;
