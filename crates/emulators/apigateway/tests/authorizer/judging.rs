@@ -3,14 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use emulator_apigateway::Unauthorized;
-use futures::executor::block_on;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::ecdsa::signature::Signer as _;
 use rsa::pkcs8::{EncodePublicKey as _, LineEnding};
 use serde_json::{Value, json};
 
 use crate::issuer::{AUDIENCE, ISSUER, Issuer, NOW, judge};
-use crate::truncation::{assert_no_other_length, text};
 
 fn encode_part(json: &Value) -> String {
     BASE64URL.encode(json.to_string())
@@ -161,10 +159,17 @@ async fn headers_that_carry_a_token_and_such_that_do_not() {
 }
 
 /// White space around the header's value is not of the token.
-#[test]
-fn a_token_has_no_other_length() {
+#[tokio::test]
+async fn a_token_that_is_cut_short_or_one_byte_longer_is_refused() {
     let issuer = Issuer::new();
     let authorizer = issuer.authorizer();
     let token = issuer.token_with(&json!({}));
-    assert_no_other_length(token.as_bytes(), b"\t\n\x0b\x0c\r ", text(|token| block_on(judge(&authorizer, token))));
+    assert_eq!(judge(&authorizer, &token).await, Ok(()));
+    for end in 0..token.len() {
+        assert!(judge(&authorizer, &token[..end]).await.is_err(), "the first {end} bytes of {token}");
+    }
+    for byte in '\0'..='\x7f' {
+        let longer = judge(&authorizer, &format!("{token}{byte}")).await;
+        assert_eq!(longer.is_ok(), byte.is_whitespace(), "{token} followed by {byte:?}");
+    }
 }

@@ -5,5 +5,3 @@
 mod issuer;
 mod judging;
 mod keys;
-#[path = "../../../../firefly-core/tests/truncation/mod.rs"]
-pub mod truncation;
