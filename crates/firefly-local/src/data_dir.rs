@@ -25,7 +25,7 @@ pub enum DataDirError {
     Io {
         /// The directory.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// Other users of the machine may enter the directory.

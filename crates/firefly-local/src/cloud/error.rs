@@ -20,7 +20,7 @@ pub enum CloudError {
     Listen {
         /// The address.
         address: String,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// The data directory cannot be worked in.
@@ -55,9 +55,9 @@ pub enum CloudError {
     /// Something that has to be there, such as a temporary directory or a socket, cannot be had.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The step that failed.
         what: &'static str,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: io::Error,
     },
 }

@@ -44,7 +44,7 @@ pub(crate) struct Serve {
     /// Where the issuer's keys are. Nothing else is fetched.
     #[arg(long, value_name = "URL", requires = "jwt_issuer", value_parser = http_url)]
     jwt_jwks_url: Option<String>,
-    /// What is logged, as JSON lines on standard error, besides the functions' own logs, whose level is the file
+    /// Level of the log, JSON lines on standard error, beside the functions' own logs, whose level is the file
     /// appconfig/logging.json in the data directory ({"logging":"INFO"}): ERROR, WARN, INFO (a line per request) or DEBUG.
     #[arg(long, value_name = "LEVEL", default_value = "WARN")]
     log_level: LogLevel,

@@ -26,7 +26,7 @@ pub(crate) fn text(tree: &Tree, source: &str) -> Result<String, Error> {
     Ok(out)
 }
 
-/// What CI's role is allowed for composite alarms, where there are any. Source: CloudWatch API Reference,
+/// Allows composite alarms to CI's role, where there are any. Source: CloudWatch API Reference,
 /// PutCompositeAlarm.
 pub(crate) fn statements(tree: &Tree, source: &str) -> String {
     if composites(source, &Sets::new(tree.functions())).is_empty() {
