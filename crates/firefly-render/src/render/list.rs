@@ -18,11 +18,7 @@ use crate::listed::{{Caller, Listed, listed}};
 
 macro_rules! function {{
     ($app:ty, $name:literal, $caller:ident, $statuses:expr) => {{
-        listed::<$app>(
-            include_str!(concat!(\"../../../lambdas/\", $name, \"/template.yaml\")),
-            Caller::$caller,
-            &$statuses,
-        )
+        listed::<$app>(include_str!(concat!(\"../../../lambdas/\", $name, \"/template.yaml\")), Caller::$caller, &$statuses)
     }};
 }}
 
