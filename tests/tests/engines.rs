@@ -152,7 +152,7 @@ impl Engines {
         self.endpoint(request.engine).trim_start_matches("http://").to_owned()
     }
 
-    /// Whether all that [`REQUESTS`] would write is absent.
+    /// Returns `true` if all that [`REQUESTS`] would write is absent.
     async fn are_untouched(&self) -> bool {
         let swapped = self.cloud.item(DEVICES, "uuid", "swapped").await;
         let s3 = self.cloud.s3();

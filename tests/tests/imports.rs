@@ -172,7 +172,7 @@ impl Crate {
 struct Import {
     segments: Vec<String>,
     name: Option<String>,
-    /// Whether the item is a `pub use`.
+    /// `true` if the item is a `pub use`.
     is_public: bool,
 }
 
@@ -191,7 +191,7 @@ fn is_separator(tokens: &[TokenTree], at: usize) -> bool {
     is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')
 }
 
-/// Whether this is `pub`, or the parenthesis of `pub(crate)` and the like.
+/// Returns `true` if this is `pub`, or the parenthesis of `pub(crate)` and the like.
 fn is_visibility(token: &TokenTree) -> bool {
     match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Parenthesis,

@@ -67,7 +67,7 @@ impl Live {
         self.request(method, &format!("/devices/{}/{what}", signed.device()), &headers, body).await
     }
 
-    /// Whether the list of this product's devices shows this one by now.
+    /// Returns `true` if the list of this product's devices shows this one by now.
     async fn lists(&self, device: &Identity) -> bool {
         let mut path = format!("/devices?product_hex={}", device.product_hex());
         loop {

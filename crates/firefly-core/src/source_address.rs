@@ -1,4 +1,4 @@
-//! Where a request comes from, as far as wrong registration keys are counted.
+//! The origin of a request, as far as wrong registration keys are counted.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;

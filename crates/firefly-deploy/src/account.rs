@@ -54,7 +54,7 @@ pub struct AccountOptions {
     pub waits: Waits,
     /// The number that tells the change sets of this run from those of others.
     pub run: u64,
-    /// Whether buckets are addressed by path (`/bucket/key`), which endpoints other than AWS's need.
+    /// `true` if buckets are addressed by path (`/bucket/key`), which endpoints other than AWS's need.
     pub s3_path_style: bool,
     /// Takes each line of progress.
     pub progress: Box<dyn Fn(&str)>,

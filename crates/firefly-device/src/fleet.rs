@@ -41,7 +41,7 @@ pub struct Plan {
     pub rate: Option<f64>,
     /// The most connections at a time.
     pub concurrency: NonZeroUsize,
-    /// Whether every device restores its backup in the end and compares it.
+    /// `true` if every device restores its backup in the end and compares it.
     pub verify: bool,
 }
 

@@ -42,7 +42,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Whether API Gateway's JWT authorizer stands before the route.
+    /// Returns `true` if API Gateway's JWT authorizer stands before the route.
     #[must_use]
     pub fn has_token(self) -> bool {
         matches!(self, Self::User | Self::SuperUser)

@@ -8,7 +8,7 @@ use firefly_stores::{AdmitError, ListError, RegisterError, StoreError};
 
 use crate::failure::Failure;
 
-/// Why a request is not answered with success.
+/// The reason for which a request fails.
 ///
 /// `Display` is the text for the log; the client reads what [`ApiError::answer`] chooses.
 #[derive(Debug, thiserror::Error)]
@@ -133,8 +133,8 @@ impl ApiError {
         }
     }
 
-    /// Whether a well-formed signed request is refused for who signed it, for when, or because it was seen before. A wrong
-    /// clock, a wrong key or an attack leads there.
+    /// Returns `true` if a well-formed signed request is refused for its signer, its time or its repetition. A wrong clock,
+    /// a wrong key or an attack leads there.
     pub(crate) fn refuses_signature(&self) -> bool {
         matches!(self, Self::UnknownDevice | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed))
     }

@@ -17,7 +17,7 @@ pub(crate) struct DataDir {
     _lock: File,
 }
 
-/// Why a directory cannot be worked in.
+/// The reason for which a directory cannot be worked in.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// The directory or its lock file cannot be made or opened.

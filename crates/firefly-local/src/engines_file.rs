@@ -20,7 +20,7 @@ pub const URL: &str = "FIREFLY_URL";
 const PREFIX: &str = "engines-";
 const SUFFIX: &str = ".env";
 
-/// Why there is no environment to print.
+/// The reason for which there is no environment to print.
 #[derive(Debug, thiserror::Error)]
 pub enum EnginesFileError {
     /// No cloud runs in the directory.
@@ -125,7 +125,7 @@ pub fn read(dir: &Path, url: Option<&str>) -> Result<String, EnginesFileError> {
     }
 }
 
-/// Whether a file has the name that a cloud gives its file: `engines-PID-RANDOM.env`.
+/// Returns `true` if a file has the name that a cloud gives its file: `engines-PID-RANDOM.env`.
 fn is_engines_file(name: &str) -> bool {
     let parts =
         name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX)).and_then(|name| name.split_once('-'));

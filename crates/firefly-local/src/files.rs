@@ -1,4 +1,4 @@
-//! How many files the process may open, and what that allows.
+//! The number of files that the process may open, and the connections that it allows.
 //!
 //! A connection is a file, and a function's call to an emulator is two: both ends are in this process.
 
@@ -32,7 +32,7 @@ pub fn raise_limit() -> u64 {
     rlimit::increase_nofile_limit(WANTED).unwrap_or(ENOUGH)
 }
 
-/// How the files are shared out.
+/// The shares of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
     /// Invocations at a time.

@@ -1,7 +1,7 @@
 //! The whole FireFly Cloud on one machine.
 //!
-//! [`Cloud`] starts an embedded DynamoDB, an embedded S3, AppConfig's data API, the nine functions and, in front of them,
-//! what an API Gateway HTTP API does. The functions are those that are deployed, reached through the same events;
+//! [`Cloud`] starts an embedded DynamoDB, an embedded S3, AppConfig's data API, every function and, in front of them, an
+//! emulator of API Gateway's HTTP APIs. The functions are those that are deployed, reached through the same events;
 //! routes, authorizers, environment, timeouts, tables, bucket and CORS come from the templates that are deployed.
 
 mod cloud;

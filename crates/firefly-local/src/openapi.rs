@@ -17,9 +17,9 @@ use serde_json::{Map, Value, json};
 
 use crate::stacks::parameters;
 
-/// Where the document is, from the repository's root.
+/// The path of the document from the repository's root.
 const DOCUMENT: &str = "docs/openapi.json";
-/// Where the table of routes is, from the repository's root.
+/// The path of the file with the table of routes, from the repository's root.
 const README: &str = "README.md";
 /// The lines before and after the table of routes.
 const MARKERS: (&str, &str) =

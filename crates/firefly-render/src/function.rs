@@ -80,7 +80,7 @@ impl Caller {
         Self::ALL.into_iter().find(|caller| caller.word() == word)
     }
 
-    /// Whether API Gateway asks for a token of the user pool.
+    /// Returns `true` if API Gateway asks for a token of the user pool.
     #[must_use]
     pub fn has_token(self) -> bool {
         matches!(self, Self::User | Self::SuperUser)

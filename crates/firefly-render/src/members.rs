@@ -30,7 +30,7 @@ impl<'a> Members<'a> {
         Error::of_member(self.file, &format!("{}{name}", self.path), problem)
     }
 
-    /// Whether the member is still there.
+    /// Returns `true` if the member is still there.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.table.contains_key(name)
     }
@@ -114,7 +114,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Whether a text is one line that can stand in a comment or a description.
+/// Returns `true` if a text is one line that can stand in a comment or a description.
 fn is_line(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && !text.contains(char::is_control)
 }

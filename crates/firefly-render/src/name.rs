@@ -7,7 +7,7 @@ const PREFIX: &str = "func-api-";
 /// A role's name is at most 64 characters and is `firefly-NAME-role`. Source: IAM User Guide, "IAM and AWS STS quotas".
 const LONGEST: usize = 64 - "firefly-".len() - "-role".len();
 
-/// Whether this is the name of a function: of its folder, package and stack.
+/// Returns `true` if this is the name of a function: of its folder, package and stack.
 pub(crate) fn is_valid(name: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|first: char| first.is_ascii_lowercase())

@@ -21,7 +21,7 @@ pub struct Store {
     pub stack: String,
     /// The environment variable that gives functions the name of the table or bucket.
     pub variable: String,
-    /// Whether it is a table or a bucket.
+    /// The kind: a table or a bucket.
     pub kind: Kind,
 }
 

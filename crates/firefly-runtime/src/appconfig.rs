@@ -27,7 +27,7 @@ use crate::log::{LogLevel, SharedLevel};
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_APPCONFIGDATA";
 /// The configuration profile.
 const PROFILE: &str = "logging";
-/// How long one refresh may take.
+/// The longest wait for one refresh.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(1);
 /// Seconds between polls unless AppConfig says otherwise; the least it accepts is 15.
 const POLL_INTERVAL_SECONDS: u64 = 45;
@@ -76,7 +76,7 @@ enum Via {
     Api(Client),
 }
 
-/// Why a refresh changed nothing. For the log.
+/// The reason for which a refresh changed nothing, for the log.
 #[derive(Debug, thiserror::Error)]
 enum RefreshError {
     #[error("AppConfig did not answer in time")]

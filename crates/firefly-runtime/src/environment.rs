@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::random::Random;
 
-/// Why a function cannot be started.
+/// The reason for which a function cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// An environment variable the function reads is absent or empty.

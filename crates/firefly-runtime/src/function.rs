@@ -53,7 +53,7 @@ pub trait Function: Sized + Send + Sync + 'static {
     fn log(reply: &Self::Reply, outcome: &Outcome, measured: &Measured);
 }
 
-/// Why an event cannot be read. Lambda is told of it as an error of the function.
+/// The reason for which an event cannot be read. Lambda is told of it as an error of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct MalformedEvent(pub &'static str);

@@ -27,7 +27,7 @@ tokio::task_local! {
 pub struct LogLevel(Level);
 
 impl LogLevel {
-    /// Only warnings and errors: the level when nothing is configured.
+    /// The level logs warnings and errors only. It applies when nothing is configured.
     pub const WARN: Self = Self(Level::WARN);
 }
 

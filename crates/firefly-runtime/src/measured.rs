@@ -8,6 +8,6 @@ pub struct Measured {
     pub duration_ms: u64,
     /// Each AWS call, its retries included.
     pub calls: Calls,
-    /// Whether it was the first of its process.
+    /// `true` if it was the first of its process.
     pub cold_start: bool,
 }

@@ -72,7 +72,7 @@ enum Value<'a> {
     Many(&'a [u64]),
 }
 
-/// Why a request did not succeed, and the metric that counts it.
+/// The reason for which a request failed, and the metric that counts it.
 struct Cause {
     metric: &'static str,
     code: &'static str,

@@ -1,6 +1,6 @@
 //! The outcome of a request, for the log and the metrics.
 
-/// How a request ended: a name for the log, and counts for the metrics.
+/// The end of a request: a name for the log, and counts for the metrics.
 ///
 /// Metric names are those of `stacks/observability.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,19 +11,19 @@ pub struct Outcome {
     pub(crate) figures: Vec<Figure>,
 }
 
-/// Whether a request succeeded.
+/// The ending of a request: success or one of two failures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It did.
+    /// The request succeeded.
     Done,
-    /// It did not, and its sender has the cause.
+    /// The request failed, and its sender has the cause.
     Refused {
-        /// Why, for the log.
+        /// The reason, for the log.
         cause: String,
     },
-    /// It did not, and its sender has no part in it.
+    /// The request failed, and its sender has no part in it.
     Failed {
-        /// Why, for the log.
+        /// The reason, for the log.
         cause: String,
     },
 }
@@ -71,7 +71,7 @@ impl Outcome {
         self.name
     }
 
-    /// Whether the request succeeded.
+    /// Tells success from failure.
     pub fn ending(&self) -> &Ending {
         &self.ending
     }

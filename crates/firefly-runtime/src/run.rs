@@ -14,7 +14,7 @@ use crate::log::{self, LogLevel};
 use crate::metrics::Metrics;
 use crate::runner::{Invocation, Runner};
 
-/// How much longer the start of a function may take for connections to be opened ahead.
+/// The time by which connections that are opened ahead may lengthen the start of a function.
 const WARM_UP_DEADLINE: Duration = Duration::from_secs(1);
 /// The shared layer's file with the configuration that holds without AppConfig.
 const DEFAULTS_FILE: &str = "/opt/firefly/defaults.json";

@@ -13,7 +13,7 @@ use crate::function::{Function, MalformedEvent};
 use crate::measured::Measured;
 use crate::metrics::Metrics;
 
-/// How long before the function's timeout the reply is given at the latest.
+/// The time before the function's timeout at which the reply is given at the latest.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
 
 /// Lambda's description of one invocation.

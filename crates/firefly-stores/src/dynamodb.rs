@@ -45,21 +45,12 @@ fn url(service: &Service<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use firefly_runtime::Environment;
-
     use super::*;
+    use crate::frankfurt;
 
     /// The URL in Frankfurt, with this value of [`ENDPOINT`].
     fn url_with(endpoint: &str) -> String {
-        let variables = [
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            (ENDPOINT, endpoint),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let aws = Aws::new(&Environment::new(variables)).unwrap();
-        url(&aws.service(ENDPOINT).unwrap()).unwrap()
+        url(&frankfurt::aws(ENDPOINT, endpoint).service(ENDPOINT).unwrap()).unwrap()
     }
 
     #[test]

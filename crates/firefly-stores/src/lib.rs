@@ -8,6 +8,8 @@ mod backups;
 mod devices;
 pub mod dynamodb;
 mod error;
+#[cfg(test)]
+mod frankfurt;
 mod item;
 mod race;
 mod registration_keys;

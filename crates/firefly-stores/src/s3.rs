@@ -63,21 +63,12 @@ fn by_path(service: &Service<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use firefly_runtime::Environment;
-
     use super::*;
+    use crate::frankfurt;
 
     /// The URL of a bucket in Frankfurt, with this value of [`ENDPOINT`].
     fn url_of(bucket: &str, endpoint: &str) -> String {
-        let variables = [
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            (ENDPOINT, endpoint),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let aws = Aws::new(&Environment::new(variables)).unwrap();
-        url(&aws.service(ENDPOINT).unwrap(), bucket).unwrap()
+        url(&frankfurt::aws(ENDPOINT, endpoint).service(ENDPOINT).unwrap(), bucket).unwrap()
     }
 
     #[test]

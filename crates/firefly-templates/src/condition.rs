@@ -5,7 +5,7 @@ use crate::intrinsic::intrinsic;
 use crate::resolver::Resolver;
 
 impl Resolver<'_> {
-    /// Whether the template's condition of this name holds.
+    /// Returns `true` if the template's condition of this name holds.
     pub(crate) fn condition(&mut self, name: &str) -> Result<bool, TemplateError> {
         let Some(expression) = self.template.entry("Conditions", name) else {
             return Err(self.fail(Problem::UnknownCondition(name.to_owned())));

@@ -18,7 +18,7 @@ pub struct Parameter {
     pub default: Option<String>,
     /// The values it may have; empty where it may have any.
     pub allowed: Vec<String>,
-    /// Whether its type is `Number`.
+    /// `true` if its type is `Number`.
     pub is_number: bool,
     /// Smallest value of a number.
     pub minimum: Option<f64>,
@@ -87,7 +87,7 @@ impl Document {
         self.resources().find(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
     }
 
-    /// Whether a resource outlives its stack.
+    /// Returns `true` if a resource outlives its stack.
     #[must_use]
     pub fn retains(&self, logical_id: &str) -> bool {
         let resource = self.entry("Resources", logical_id);
@@ -138,7 +138,7 @@ impl Document {
         self.0.keys().filter_map(Value::as_str)
     }
 
-    /// Whether there is a top-level section of this name.
+    /// Returns `true` if there is a top-level section of this name.
     #[must_use]
     pub fn has_section(&self, name: &str) -> bool {
         self.0.contains_key(name)

@@ -145,7 +145,7 @@ impl FunctionTemplate {
         })
     }
 
-    /// Whether the role allows the action on some resource.
+    /// Returns `true` if the role allows the action on some resource.
     #[must_use]
     pub fn grants(&self, action: &str) -> bool {
         self.actions.iter().any(|grant| grant.action == action)

@@ -32,7 +32,7 @@ pub struct CorsTemplate {
     /// Seconds a preflight's answer may be kept.
     #[serde(rename = "MaxAge")]
     pub max_age_seconds: u64,
-    /// Whether a page may send cookies.
+    /// `true` if a page may send cookies.
     pub allow_credentials: bool,
 }
 

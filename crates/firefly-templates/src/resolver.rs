@@ -44,7 +44,7 @@ impl<'a> Resolver<'a> {
         Self { template, member: Vec::new(), trail: Vec::new() }
     }
 
-    /// Whether a resource's `Condition`, if it has one, holds.
+    /// Returns `true` if a resource's `Condition`, if it has one, holds.
     pub(crate) fn exists(&mut self, id: &str, resource: &Value) -> Result<bool, TemplateError> {
         self.member = vec!["Resources".to_owned(), id.to_owned(), "Condition".to_owned()];
         match resource.get("Condition") {

@@ -21,9 +21,9 @@ pub struct TableTemplate {
     pub ttl_attribute: Option<String>,
     /// The way in which it is paid for.
     pub billing: BillingMode,
-    /// Whether it refuses to be deleted.
+    /// `true` if it refuses to be deleted.
     pub deletion_protection: bool,
-    /// Whether any second of the last 35 days can be brought back.
+    /// `true` if any second of the last 35 days can be brought back.
     pub point_in_time_recovery: bool,
 }
 
@@ -170,7 +170,7 @@ struct PointInTimeRecovery {
 pub struct BucketTemplate {
     /// The bucket's name.
     pub name: String,
-    /// Whether a replaced or deleted object is kept as an old version.
+    /// `true` if a replaced or deleted object is kept as an old version.
     pub versioned: bool,
 }
 

@@ -61,7 +61,7 @@ impl Logs {
         lines.map(|line| (member(&line, "level"), member(&line, "message"))).collect()
     }
 
-    /// Whether an answered request has been logged since the last call: such requests are logged from INFO on.
+    /// Returns `true` if an answered request has been logged since the last call: such requests are logged from INFO on.
     fn informed(&self) -> bool {
         self.take().contains(&("INFO".to_owned(), "answered".to_owned()))
     }

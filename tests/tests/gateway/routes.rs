@@ -24,7 +24,7 @@ async fn health_is_ok_and_touches_no_store() {
     }
 }
 
-/// Whether a function's route matches: a variable segment stands for any that is not empty.
+/// Returns `true` if a function's route matches: a variable segment stands for any that is not empty.
 fn is_route(method: &str, path: &str) -> bool {
     let matches = |route: &str| {
         let (pattern, segments) = (route.split('/'), path.split('/'));

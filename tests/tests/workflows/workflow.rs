@@ -19,7 +19,7 @@ pub(crate) const OTHERS: [&str; 9] = [
     "reusable-integration-tests",
     INTEGRATION_TESTS,
 ];
-/// Those whose jobs act on an account.
+/// The workflows whose jobs act on an account.
 pub(crate) const ACTING: [&str; 4] =
     ["reusable-delete", "reusable-deploy-data", "reusable-deploy-sam", "reusable-integration-tests"];
 
@@ -62,7 +62,7 @@ pub(crate) fn steps(job: &Value) -> &[Value] {
     job["steps"].as_sequence().unwrap()
 }
 
-/// Whether a step uses an action, such as `actions/cache` or a folder of it.
+/// Returns `true` if a step uses an action, such as `actions/cache` or a folder of it.
 pub(crate) fn uses(step: &Value, action: &str) -> bool {
     step["uses"]
         .as_str()

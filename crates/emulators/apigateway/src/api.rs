@@ -33,7 +33,7 @@ pub struct Route {
     pub method: Method,
     /// The path, whose variable segments stand in braces: `/things/{id}`.
     pub path: String,
-    /// Whether a request needs a token that the authorizer accepts.
+    /// `true` if a request needs a token that the authorizer accepts.
     pub needs_token: bool,
     /// The function that answers.
     pub function: Function,

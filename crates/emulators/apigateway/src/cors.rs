@@ -28,7 +28,7 @@ pub struct Cors {
     pub expose_headers: Vec<String>,
     /// Seconds for which a browser may keep the answer to a preflight request.
     pub max_age_seconds: u64,
-    /// Whether a page may send cookies.
+    /// `true` if a page may send cookies.
     pub allow_credentials: bool,
 }
 

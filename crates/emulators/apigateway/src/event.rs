@@ -170,7 +170,7 @@ fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
     joined
 }
 
-/// Whether a body of this content type is passed on as text.
+/// Returns `true` if a body of this content type is passed on as text.
 fn is_text(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let (kind, subtype) = media_type.split_once('/').unwrap_or_default();

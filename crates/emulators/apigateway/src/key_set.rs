@@ -8,7 +8,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How long a key set may take to arrive.
+/// The longest wait for a key set.
 const FETCH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The largest key set that is read, in bytes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-/// How often expired items are deleted.
+/// The interval at which expired items are deleted.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A database in a file.

@@ -36,7 +36,7 @@ impl std::fmt::Debug for Caller {
 }
 
 impl Caller {
-    /// Whether the caller made the request's signature, AWS Signature Version 4 in the `Authorization` header.
+    /// Returns `true` if the caller made the request's signature, AWS Signature Version 4 in the `Authorization` header.
     #[must_use]
     pub fn signed(&self, head: &Parts, body: &[u8]) -> bool {
         let (id, secret, token) = (&self.access_key_id, &self.secret_access_key, self.session_token.clone());
@@ -59,7 +59,7 @@ impl Grants {
         Self::Actions(actions.into_iter().map(Into::into).collect())
     }
 
-    /// Whether the action is in the set; IAM does not look at the case.
+    /// Returns `true` if the action is in the set; IAM does not look at the case.
     #[must_use]
     pub fn allow(&self, action: &str) -> bool {
         match self {
@@ -121,16 +121,19 @@ pub fn foreign() -> Response {
     response
 }
 
-/// Whether a program sends the request, and not a page in a browser: browsers add `Sec-Fetch-Site` to each request for
-/// the loopback interface (Fetch Metadata Request Headers) and `Origin` to each that could write (Fetch Standard).
+/// Returns `true` if a program sends the request, and not a page in a browser.
+///
+/// Browsers add `Sec-Fetch-Site` to each request for the loopback interface (Fetch Metadata Request Headers) and `Origin`
+/// to each that could write (Fetch Standard).
 fn is_program(head: &Parts) -> bool {
     const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     let method = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE].contains(&head.method);
     method && !head.headers.contains_key(header::ORIGIN) && !head.headers.contains_key(SEC_FETCH_SITE)
 }
 
-/// Whether the request names the loopback interface, in its one `Host` header and in its target where that is a URL. A
-/// page whose own host name was made to resolve to the loopback interface (DNS rebinding) sends that name.
+/// Returns `true` if the request names the loopback interface, in its one `Host` header and in a target that is a URL.
+///
+/// A page whose own host name was made to resolve to the loopback interface (DNS rebinding) sends that name.
 fn is_for_loopback(head: &Parts) -> bool {
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -141,7 +144,7 @@ fn is_for_loopback(head: &Parts) -> bool {
     target && named.as_ref().and_then(Uri::host).is_some_and(is_loopback)
 }
 
-/// Whether this host is the loopback interface: `localhost` or an address of it, without the port.
+/// Returns `true` if this host is the loopback interface: `localhost` or an address of it, without the port.
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host == "[::1]"

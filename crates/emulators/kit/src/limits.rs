@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long a connection may take.
+/// The deadlines of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
     /// From the first byte of a request to the end of its head.
@@ -20,14 +20,14 @@ impl Default for Deadlines {
     }
 }
 
-/// How many connections a listener serves, and for how long.
+/// The number of connections that a listener serves, and their deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long each may take.
+    /// The deadlines of each.
     pub deadlines: Deadlines,
     /// Most connections at a time; others wait in the listener's backlog.
     pub connections: usize,
-    /// How long a connection that waits for its peer keeps its place while another one wants it.
+    /// The time for which a connection that waits for its peer keeps its place while another one wants it.
     pub patience: Duration,
     /// Most connections that stay open after an answer; beyond that each is closed after its answer.
     pub kept_alive: usize,

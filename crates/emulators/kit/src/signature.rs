@@ -43,8 +43,8 @@ pub(crate) fn credential(authorization: &str) -> Option<&str> {
     Some(Authorization::parse(authorization)?.credential)
 }
 
-/// Whether these credentials make the signature of a request: it is signed again and the two are compared in constant
-/// time.
+/// Returns `true` if these credentials make the signature of a request. It is signed again, and the two signatures are
+/// compared in constant time.
 pub(crate) fn is_made_with(credentials: Credentials, head: &Parts, body: &[u8]) -> bool {
     verify(credentials, head, body).is_some()
 }

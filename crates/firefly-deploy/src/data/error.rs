@@ -16,7 +16,7 @@ pub enum DataError {
     /// An operation on the stack failed.
     #[error(transparent)]
     Stack(#[from] StackError),
-    /// Nothing may be changed in the state that was found.
+    /// The state that was found allows no change.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// A table or bucket cannot be adopted with the template.

@@ -91,7 +91,7 @@ pub(super) struct Observed {
     pub(super) stack: Option<DeployedStack>,
     pub(super) change_sets: Vec<ChangeSet>,
     pub(super) resources: Vec<StackResource>,
-    /// Whether the table or bucket outlives the stack.
+    /// `true` if the table or bucket outlives the stack.
     pub(super) retains: bool,
     /// The stack that holds the table or bucket.
     pub(super) owner: Option<String>,

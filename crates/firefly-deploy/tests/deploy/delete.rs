@@ -194,14 +194,7 @@ async fn the_bucket_stays_when_its_stack_is_deleted() {
 
 #[tokio::test]
 async fn deleting_a_table_of_another_stack_is_refused() {
-    let cloud = Cloud::start().await;
-    cloud.state().tables.put(&old_devices(), None, false);
-    cloud.state().put_stack(
-        "firefly-DevicesTable-1ABC",
-        "CREATE_COMPLETE",
-        template("dynamodb-devices"),
-        "CREATE_COMPLETE",
-    );
+    let cloud = cloud_with_other_stack().await;
     let error = delete(&cloud, "dynamodb-devices", false).await.unwrap_err().to_string();
     assert!(error.contains("belongs to the stack firefly-DevicesTable-1ABC: delete that stack instead"), "{error}");
     assert_eq!(cloud.changes(), [""; 0]);

@@ -17,7 +17,7 @@ fn assert_table_of_known(found: Vec<Dependency>, expected: Table<'_>) {
     assert_table(&found.into_iter().filter(known).collect::<Vec<_>>(), expected);
 }
 
-/// How many folders of functions there are.
+/// Counts the folders of functions.
 fn functions_of_the_repository() -> usize {
     std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../lambdas")).unwrap().count()
 }

@@ -110,6 +110,15 @@ fn deployed_keys() -> Value {
     json!({"billing": "PAY_PER_REQUEST", "indexes": [], "protection": true, "ttl": "ttl", "recovery": true})
 }
 
+/// Starts a cloud whose devices table belongs to the stack `firefly-DevicesTable-1ABC`.
+async fn cloud_with_other_stack() -> Cloud {
+    let cloud = Cloud::start().await;
+    cloud.state().tables.put(&old_devices(), None, false);
+    let text = template("dynamodb-devices");
+    cloud.state().put_stack("firefly-DevicesTable-1ABC", "CREATE_COMPLETE", text, "CREATE_COMPLETE");
+    cloud
+}
+
 /// Returns the state of a stack that exists.
 fn status(cloud: &Cloud, name: &str) -> Option<String> {
     cloud.state().stack(name).map(|stack| stack.status.clone())

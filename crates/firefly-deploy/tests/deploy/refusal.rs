@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 use crate::{
-    DEVICES, DEVICES_STACK, KEYS, assert_devices_deployed, deploy, index, new_devices, old_devices, old_keys, plan,
-    template,
+    DEVICES, DEVICES_STACK, KEYS, assert_devices_deployed, cloud_with_other_stack, deploy, index, new_devices,
+    old_devices, old_keys, plan, template,
 };
 
 /// Fails unless `data` and its plan are refused with a text, in one line, and nothing is changed.
@@ -30,6 +30,13 @@ async fn assert_table_refused(table: &Value, ttl: Option<&str>, expected: &str) 
     }
 }
 
+/// Like [`assert_table_refused`], for a table that `CreateTable` makes.
+async fn assert_created_table_refused(table: Value, expected: &str) {
+    let cloud = Cloud::start().await;
+    cloud.state().tables.call("CreateTable", table).unwrap();
+    assert_refused(&cloud, "dynamodb-devices", expected).await;
+}
+
 #[tokio::test]
 async fn a_table_with_other_keys_is_refused() {
     let mut table = old_devices();
@@ -46,18 +53,14 @@ async fn a_table_with_other_keys_is_refused() {
     let mut table = old_devices();
     table["AttributeDefinitions"].as_array_mut().unwrap().push(json!({"AttributeName": "at", "AttributeType": "N"}));
     table["KeySchema"].as_array_mut().unwrap().push(json!({"AttributeName": "at", "KeyType": "RANGE"}));
-    let cloud = Cloud::start().await;
-    cloud.state().tables.call("CreateTable", table).unwrap();
-    assert_refused(&cloud, "dynamodb-devices", "its keys are at (N, RANGE) and uuid (S, HASH)").await;
+    assert_created_table_refused(table, "its keys are at (N, RANGE) and uuid (S, HASH)").await;
 }
 
 #[tokio::test]
 async fn a_table_with_other_key_types_is_refused() {
     let mut table = old_devices();
     table["AttributeDefinitions"][0]["AttributeType"] = json!("B");
-    let cloud = Cloud::start().await;
-    cloud.state().tables.call("CreateTable", table).unwrap();
-    assert_refused(&cloud, "dynamodb-devices", "its keys are uuid (B, HASH), the template's uuid (S, HASH)").await;
+    assert_created_table_refused(table, "its keys are uuid (B, HASH), the template's uuid (S, HASH)").await;
 }
 
 #[tokio::test]
@@ -75,10 +78,8 @@ async fn a_table_with_other_local_indexes_is_refused() {
         "KeySchema": [{"AttributeName": "uuid", "KeyType": "HASH"}, {"AttributeName": "by", "KeyType": "RANGE"}],
         "Projection": {"ProjectionType": "KEYS_ONLY"},
     }]);
-    let cloud = Cloud::start().await;
-    cloud.state().tables.call("CreateTable", table).unwrap();
     // A local index needs a sort key, which is refused first.
-    assert_refused(&cloud, "dynamodb-devices", "cannot be adopted: its keys are").await;
+    assert_created_table_refused(table, "cannot be adopted: its keys are").await;
 }
 
 #[tokio::test]
@@ -126,26 +127,12 @@ async fn a_table_in_an_unusable_state_is_refused() {
 
 #[tokio::test]
 async fn a_table_of_another_stack_is_refused() {
-    let cloud = Cloud::start().await;
-    cloud.state().tables.put(&old_devices(), None, false);
-    cloud.state().put_stack(
-        "firefly-DevicesTable-1ABC",
-        "CREATE_COMPLETE",
-        template("dynamodb-devices"),
-        "CREATE_COMPLETE",
-    );
+    let cloud = cloud_with_other_stack().await;
     let expected = "the table firefly-devices belongs to the stack firefly-DevicesTable-1ABC: delete that stack, keeping \
                     the table, and run again";
     assert_refused(&cloud, "dynamodb-devices", expected).await;
     for status in ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "UPDATE_COMPLETE"] {
-        let cloud = Cloud::start().await;
-        cloud.state().tables.put(&old_devices(), None, false);
-        cloud.state().put_stack(
-            "firefly-DevicesTable-1ABC",
-            "CREATE_COMPLETE",
-            template("dynamodb-devices"),
-            "CREATE_COMPLETE",
-        );
+        let cloud = cloud_with_other_stack().await;
         cloud.state().put_stack(DEVICES_STACK, status, "", "");
         assert_refused(&cloud, "dynamodb-devices", expected).await;
     }

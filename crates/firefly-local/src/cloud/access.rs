@@ -7,7 +7,7 @@ use firefly_templates::FunctionTemplate;
 
 use super::options::{Credentials, Options};
 
-/// Access key id of the person at the desk, who may do everything in the embedded engines.
+/// The developer's access key id. The developer may do everything in the embedded engines.
 const DEVELOPER: &str = "firefly-local";
 
 /// The credentials of a cloud.

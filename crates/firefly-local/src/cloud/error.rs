@@ -1,4 +1,4 @@
-//! Why a local cloud does not start.
+//! The reasons for which a local cloud does not start.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::data_dir::DataDirError;
 use crate::issuer::SigningKeyError;
 use crate::tables::TableError;
 
-/// Why the local cloud does not start.
+/// The reason for which the local cloud does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
     /// The address cannot be listened on.
@@ -49,7 +49,7 @@ pub enum CloudError {
     Function {
         /// The function.
         function: String,
-        /// Why.
+        /// The cause.
         source: ConfigError,
     },
     /// Something that has to be there, such as a temporary directory or a socket, cannot be had.

@@ -1,4 +1,4 @@
-//! How a local cloud is to run.
+//! The settings of a local cloud.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use firefly_core::time::UnixSeconds;
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> UnixSeconds + Send + Sync>;
 
-/// Where the data are.
+/// The place of the data.
 #[derive(Clone, Debug)]
 pub enum Data {
     /// In the data directory; they outlive the process.
@@ -19,7 +19,7 @@ pub enum Data {
     Ephemeral,
 }
 
-/// Whose tokens are accepted.
+/// The issuer whose tokens are accepted.
 #[derive(Clone, Debug)]
 pub enum TokenIssuer {
     /// The built-in developer issuer.
@@ -30,7 +30,7 @@ pub enum TokenIssuer {
         issuer: String,
         /// `aud` (or `client_id`) of its tokens.
         audience: String,
-        /// Where its keys are.
+        /// The URL of its keys.
         jwks_url: String,
     },
 }
@@ -41,18 +41,18 @@ pub enum Credentials {
     /// Drawn at the start: all engines are embedded. External ones get these environment variables instead: `AWS_REGION`,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
     Own(BTreeMap<String, String>),
-    /// Those of another local cloud, whose engines these are.
+    /// The credentials of another local cloud, whose engines these are.
     Shared(emulator_kit::Credentials),
 }
 
-/// How a local cloud is to run.
+/// The settings of a local cloud.
 #[derive(Clone)]
 pub struct Options {
     /// The address the gateway listens on; port 0 takes a free one.
     pub listen: String,
     /// The directory of durable data and of the signing key.
     pub data_dir: PathBuf,
-    /// Where the data are.
+    /// The place of the data.
     pub data: Data,
     /// A DynamoDB to use in place of the embedded one; its tables exist.
     pub dynamodb_endpoint: Option<String>,
@@ -60,13 +60,13 @@ pub struct Options {
     pub s3_endpoint: Option<String>,
     /// The bucket's name; by default what the templates say.
     pub backup_bucket: Option<String>,
-    /// Whose tokens are accepted.
+    /// The issuer whose tokens are accepted.
     pub token_issuer: TokenIssuer,
-    /// How the functions sign their calls.
+    /// The credentials with which the functions sign their calls.
     pub credentials: Credentials,
-    /// How many files the process may open.
+    /// The number of files that the process may open.
     pub files: u64,
-    /// How long a connection may take.
+    /// The deadlines of a connection.
     pub deadlines: Deadlines,
     /// The server's clock.
     pub clock: Clock,

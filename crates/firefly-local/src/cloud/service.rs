@@ -45,7 +45,7 @@ impl Service {
         Self { variable, url, running: Some(Running { stop, served: tokio::spawn(served) }) }
     }
 
-    /// Whether others run it.
+    /// Returns `true` if others run it.
     pub(super) fn is_external(&self) -> bool {
         self.running.is_none()
     }

@@ -11,7 +11,7 @@ use firefly_local::private_dir;
 use crate::args::DataDirArg;
 use crate::output::{Failure, print};
 
-/// How long a developer token is good for, in seconds.
+/// The life of a developer token, in seconds.
 const TOKEN_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 /// The user that a token is for unless another is named.
 const DEVELOPER_SUB: &str = "developer";

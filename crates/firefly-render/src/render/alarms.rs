@@ -46,7 +46,7 @@ impl<'a> Alarm<'a> {
         Some(Self { block, id, name, word, each: each.len(), fixed: fixed.len() })
     }
 
-    /// Whether one alarm can count all its functions.
+    /// Returns `true` if one alarm can count all its functions.
     pub(crate) fn fits(&self, sets: &Sets<'_>) -> bool {
         self.fixed + self.each * sets.of(self.word).len() <= METRICS
     }
@@ -142,7 +142,7 @@ pub(crate) fn drawn(block: &str, alarms: &[Alarm<'_>], sets: &Sets<'_>) -> Resul
     Ok(text)
 }
 
-/// Whether a line stands between two resources.
+/// Returns `true` if a line stands between two resources.
 fn is_between(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with("  #")
 }

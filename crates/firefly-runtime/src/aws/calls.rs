@@ -34,7 +34,7 @@ impl Calls {
         CALLS.scope(self.clone(), work).await
     }
 
-    /// How long each call took, in milliseconds, its retries included.
+    /// The duration of each call in milliseconds, its retries included.
     pub(crate) fn milliseconds(&self) -> Vec<u64> {
         let calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         calls.iter().map(|call| u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX)).collect()

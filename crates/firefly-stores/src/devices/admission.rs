@@ -18,7 +18,7 @@ use crate::race::{RACE_ATTEMPTS, race_backoff};
 
 /// Longest wait for a device and its replay record, however often DynamoDB has to be asked.
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often DynamoDB is asked for keys that it leaves unprocessed.
+/// The number of times DynamoDB is asked for keys that it leaves unprocessed.
 const READ_ATTEMPTS: u32 = 4;
 /// Longest wait for the nonce to be recorded, races included.
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(4);
@@ -36,7 +36,7 @@ impl VerifiedDevice {
     }
 }
 
-/// Why a signed request of a device that is registered is not admitted.
+/// The reason for which a registered device's signed request is not admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmitError {
     /// The timestamp or the signature is refused.

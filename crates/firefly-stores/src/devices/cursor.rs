@@ -36,7 +36,7 @@ impl Cursor {
         Ok(Self { uuid, product_hex: product.map(|product| product.to_string()) })
     }
 
-    /// Whether an answer to the list of this product, or of all devices, can have given out the cursor.
+    /// Returns `true` if an answer to the list of this product, or of all devices, can have given out the cursor.
     pub(super) fn is_of(&self, product: Option<ProductHex>) -> bool {
         self.product_hex == product.map(|product| product.to_string())
     }

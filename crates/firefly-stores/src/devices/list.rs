@@ -15,7 +15,7 @@ const MAX_DEVICES: usize = 1_000;
 /// Most pages of up to 1 MB read for one answer, so that a table of little but replay records answers in time.
 const MAX_PAGES: usize = 16;
 
-/// Why devices are not listed.
+/// The reason for which devices are not listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// The cursor is from an answer to another list.

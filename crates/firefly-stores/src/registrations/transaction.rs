@@ -27,7 +27,7 @@ pub struct Registrations {
     wrong_keys: WrongKeys,
 }
 
-/// How a registration succeeded.
+/// The two ways in which a registration succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// The device was written and the key spent.
@@ -36,7 +36,7 @@ pub enum Registered {
     Before,
 }
 
-/// Why a device is not registered.
+/// The reason for which a device is not registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// The registration key is unknown, spent or expired.
@@ -222,7 +222,7 @@ fn cancellation_codes<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<&s
     }
 }
 
-/// Whether every reason is another write on the same items.
+/// Returns `true` if every reason is another write on the same items.
 fn lost_a_race<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
     let codes = cancellation_codes(error);
     !codes.is_empty() && codes.iter().all(|code| ["ConditionalCheckFailed", "TransactionConflict"].contains(code))

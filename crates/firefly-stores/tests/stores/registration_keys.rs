@@ -63,7 +63,7 @@ async fn a_live_key_is_never_overwritten_and_one_at_its_last_second_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_every_key_drawn_is_live_there_is_no_new_one() {
+async fn a_key_whose_every_draw_is_live_is_unavailable() {
     let engines = Engines::start().await;
     for key in drawn(12) {
         engines.put(KEYS, key_of("ben", &key, NOW.get() + 1)).await;

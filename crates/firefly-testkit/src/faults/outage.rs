@@ -15,7 +15,7 @@ pub struct Outage {
     pub fault: Fault,
     /// The status with which a request that depends on the call is answered: 503 where trying again helps, else 500.
     pub status: u16,
-    /// Whether the engine has done the work.
+    /// `true` if the engine has done the work.
     pub done: bool,
 }
 

@@ -45,7 +45,7 @@ fn a_reopened_store_has_every_version() {
 }
 
 #[test]
-fn what_an_interrupted_write_left_is_removed_and_harms_nothing() {
+fn the_rest_of_an_interrupted_write_is_removed() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
     let version = store.put(BUCKET, "key", object("whole"), &Precondition::None).unwrap();

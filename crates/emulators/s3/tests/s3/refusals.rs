@@ -11,7 +11,7 @@ use crate::server::{BUCKET, RawBody, Server, body_of, files_in, get, http_client
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 #[tokio::test]
-async fn what_is_absent_is_forbidden_unless_listing_is_granted() {
+async fn an_absent_object_is_403_unless_listing_is_granted() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path()).await;
     let all = server.client("all");
