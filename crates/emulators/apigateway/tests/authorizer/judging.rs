@@ -39,7 +39,7 @@ async fn claims_of_every_type_become_text() {
 }
 
 #[tokio::test]
-async fn every_claim_that_is_judged() {
+async fn a_claim_that_is_absent_of_another_type_or_of_another_value_is_its_own_refusal() {
     let issuer = Issuer::new();
     let authorizer = issuer.authorizer();
     for (changes, expected) in [
@@ -121,7 +121,7 @@ async fn only_rsa_signatures_of_a_known_key_count() {
 }
 
 #[tokio::test]
-async fn headers_that_carry_a_token_and_such_that_do_not() {
+async fn a_bearer_token_is_taken_from_its_header_and_any_other_header_is_refused() {
     let issuer = Issuer::new();
     let authorizer = issuer.authorizer();
     let token = issuer.token_with(&json!({}));
