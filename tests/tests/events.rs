@@ -1,7 +1,7 @@
 //! Events of payload format 2.0 as API Gateway sends them, through the parsing that binaries and local gateway share.
 //!
 //! `tests/event.json` of each function's folder is an event of its route, written after the Developer Guide; the signed ones are those of
-//! the device `fifteen-bytes` of `vectors/device.json`.
+//! the device `fifteen-bytes` of `crates/firefly-core/tests/vectors/device.json`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 use aws_sdk_dynamodb::types::AttributeValue;
