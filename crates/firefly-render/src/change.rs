@@ -51,10 +51,21 @@ pub fn remove(root: &Path, name: &str) -> Result<(), Error> {
     if !names.iter().any(|other| other == name) {
         return Err(Error::of_file(&folder, format!("is not there; there are {}", names.join(", "))));
     }
+    let path = root.join(&folder);
+    if !path.is_dir() {
+        return Err(Error::of_file(&folder, "is not a folder; allowed is a function's folder"));
+    }
     let tree = Tree::of(&files, Some(name))?;
-    Rendered::of(files, &tree)?.write()?;
-    let removed = std::fs::remove_dir_all(root.join(&folder));
-    removed.map_err(|error| Error::of_file(&folder, format!("cannot be deleted: {error}")))
+    let rendered = Rendered::of(files, &tree)?;
+    let undeletable = |error: std::io::Error| Error::of_file(&folder, format!("cannot be deleted: {error}"));
+    // Out of the way first, which succeeds or changes nothing.
+    let aside = root.join(format!("{LAMBDAS}/.{name}.removed"));
+    std::fs::rename(&path, &aside).map_err(undeletable)?;
+    if let Err(error) = rendered.write() {
+        std::fs::rename(&aside, &path).map_err(undeletable)?;
+        return Err(error);
+    }
+    std::fs::remove_dir_all(&aside).map_err(undeletable)
 }
 
 /// The route that a name describes: `func-api-device-count-get` is `GET /device-count`, and a device's

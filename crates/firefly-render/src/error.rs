@@ -29,7 +29,10 @@ impl Error {
     }
 
     fn new(place: String, problem: impl Into<String>) -> Self {
-        let problem = problem.into().split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { place, problem }
+        let line = |text: &str| {
+            let text = text.replace(|letter: char| letter.is_control() && !letter.is_whitespace(), "\u{fffd}");
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        Self { place: line(&place), problem: line(&problem.into()) }
     }
 }

@@ -51,6 +51,15 @@ impl Files {
         }
     }
 
+    /// The bytes of a file in the folder; `None` where there is no such file.
+    pub(crate) fn bytes(&self, file: &str) -> Result<Option<Vec<u8>>, Error> {
+        match fs::read(self.root.join(file)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::of_file(file, error.to_string())),
+        }
+    }
+
     /// The text of a file that has to be there.
     pub(crate) fn required(&self, file: &str) -> Result<String, Error> {
         self.text(file)?
@@ -71,19 +80,19 @@ impl Files {
         Ok(names.into_iter().filter(|name| !name.starts_with('.')).collect())
     }
 
-    /// Writes a file as a whole or not at all: beside it, then renamed.
-    pub(crate) fn write(&self, file: &str, text: &str) -> Result<(), Error> {
+    /// Writes a file's text beside it. Nothing of the tree has changed until [`Staged::persist`].
+    pub(crate) fn stage(&self, file: &str, text: &str) -> Result<Staged, Error> {
         let path = self.root.join(file);
-        let write = || {
+        let stage = || {
             let folder = path.parent().unwrap_or(&self.root);
             fs::create_dir_all(folder)?;
             let mut beside = tempfile::Builder::new().prefix(".firefly-render-").tempfile_in(folder)?;
             beside.write_all(text.as_bytes())?;
             beside.as_file().set_permissions(mode_of(&path))?;
-            beside.persist(&path).map_err(|error| error.error)?;
-            Ok(())
+            Ok(beside)
         };
-        write().map_err(|error: io::Error| Error::of_file(file, format!("cannot be written: {error}")))
+        let beside = stage().map_err(|error: io::Error| unwritable(file, &error))?;
+        Ok(Staged { file: file.to_owned(), path, beside })
     }
 
     /// Deletes a file.
@@ -91,6 +100,25 @@ impl Files {
         let removed = fs::remove_file(self.root.join(file));
         removed.map_err(|error| Error::of_file(file, format!("cannot be deleted: {error}")))
     }
+}
+
+/// A file's new text, beside the file.
+pub(crate) struct Staged {
+    file: String,
+    path: PathBuf,
+    beside: tempfile::NamedTempFile,
+}
+
+impl Staged {
+    /// Puts the text in the file's place, as a whole.
+    pub(crate) fn persist(self) -> Result<(), Error> {
+        let Self { file, path, beside } = self;
+        beside.persist(path).map(|_| ()).map_err(|error| unwritable(&file, &error.error))
+    }
+}
+
+fn unwritable(file: &str, error: &io::Error) -> Error {
+    Error::of_file(file, format!("cannot be written: {error}"))
 }
 
 /// The permissions of a file, or those of a new one.

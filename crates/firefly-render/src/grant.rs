@@ -76,6 +76,11 @@ impl Grant {
             reason: members.text("reason")?,
             words: members.text("access")?,
         };
+        if let Some(words) = &grant.words
+            && !words.chars().all(|letter| letter.is_ascii_lowercase() || [' ', '/', '-'].contains(&letter))
+        {
+            return Err(members.error("access", format!("is {words:?}; allowed are words of small letters")));
+        }
         if let Some(index) =
             (1..grant.actions.len()).find(|&index| grant.actions[..index].contains(&grant.actions[index]))
         {

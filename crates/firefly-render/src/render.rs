@@ -14,7 +14,7 @@ mod workflows;
 use std::collections::BTreeMap;
 
 use crate::error::Error;
-use crate::files::Files;
+use crate::files::{Files, Staged};
 use crate::region;
 use crate::route::METHODS;
 use crate::tree::Tree;
@@ -33,6 +33,9 @@ impl Rendered {
         let mut texts = files.new_ones().clone();
         for function in tree.functions() {
             let name = &function.name;
+            for source in ["src/lib.rs", "src/main.rs"] {
+                files.required(&format!("lambdas/{name}/{source}"))?;
+            }
             let manifest = format!("lambdas/{name}/Cargo.toml");
             let described = manifests::described(function, &files.required(&manifest)?)?;
             texts.insert(manifest, described);
@@ -65,8 +68,8 @@ impl Rendered {
     pub fn stale(&self) -> Result<Vec<String>, Error> {
         let mut stale = Vec::new();
         for (file, text) in &self.texts {
-            match self.files.on_disk(file)? {
-                Some(found) if found == *text => {}
+            match self.files.bytes(file)? {
+                Some(found) if found == text.as_bytes() => {}
                 Some(_) => stale.push(format!("{file} is not as it is rendered")),
                 None => stale.push(format!("{file} is missing")),
             }
@@ -79,13 +82,18 @@ impl Rendered {
     ///
     /// # Errors
     ///
-    /// A file that cannot be written; each is there as a whole, as it was or as it is rendered.
+    /// A file that cannot be read or written: nothing has been changed then.
     pub fn write(&self) -> Result<(), Error> {
+        let mut staged = Vec::new();
         for (file, text) in &self.texts {
-            if self.files.on_disk(file)?.as_ref() != Some(text) {
-                self.files.write(file, text)?;
+            if self.files.bytes(file)?.as_deref() != Some(text.as_bytes()) {
+                staged.push(self.files.stage(file, text)?);
             }
         }
+        for file in &self.gone {
+            self.files.bytes(file)?;
+        }
+        staged.into_iter().try_for_each(Staged::persist)?;
         self.gone.iter().try_for_each(|file| self.files.remove(file))
     }
 }

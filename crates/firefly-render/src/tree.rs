@@ -12,6 +12,8 @@ use crate::store::{Kind, Store};
 pub(crate) const LAMBDAS: &str = "lambdas";
 /// Words that the alarm of refused signatures tells the metrics of a function by.
 const METRIC_WORDS: [&str; 2] = ["refused", "requests"];
+/// The id of an alarm's expression, beside the ids of the functions' metrics.
+const EXPRESSION_ID: &str = "watched";
 
 /// The functions of a tree and the stores they use.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +49,13 @@ impl Tree {
                 let problem = format!("{} is {}'s, too; allowed is a route of its own", function.route, other.file());
                 return Err(Error::of_member(&function.file(), "route", problem));
             }
-            let mut words = name::words(&function.name);
-            if let Some(word) = words.find(|word| function.caller == Caller::Device && METRIC_WORDS.contains(word)) {
+            let id = name::metric_id(&function.name);
+            if id == EXPRESSION_ID {
+                let problem = format!("is no function's name; alarms call their expression {EXPRESSION_ID}");
+                return Err(Error::of_file(&format!("{LAMBDAS}/{}", function.name), problem));
+            }
+            let mut words = METRIC_WORDS.into_iter();
+            if let Some(word) = words.find(|word| function.caller == Caller::Device && id.contains(word)) {
                 let problem =
                     format!("a device's function cannot be called {word}: an alarm finds its metrics by that word");
                 return Err(Error::of_file(&format!("{LAMBDAS}/{}", function.name), problem));

@@ -204,3 +204,15 @@ fn a_name_that_an_alarm_would_confuse_is_refused() {
                 that word";
     tree.fails(&[], &[line]);
 }
+
+#[test]
+fn words_of_an_access_that_are_not_words_are_refused() {
+    let problem = "is \"a\\\"b\"; allowed are words of small letters";
+    assert_refused("on = \"devices\"\n", "on = \"devices\"\naccess = 'a\"b'\n", "grant[0].access", problem);
+}
+
+#[test]
+fn a_member_of_two_lines_is_named_in_one() {
+    let known = "route, caller, summary, memory, timeout, statuses, grant";
+    assert_refused("memory =", "\"a\\nb\" = 1\nmemory =", "a b", &format!("is no member; there are {known}"));
+}

@@ -168,3 +168,51 @@ fn a_word_in_a_place_that_cannot_be_repeated_is_refused() {
         "firefly-render: stacks/observability/source.yaml: has {function} in `AlarmName: firefly-{function}`; ";
     assert!(output.status.code() == Some(1) && stderr.starts_with(expected), "{stderr}");
 }
+
+#[test]
+fn a_function_without_its_sources_is_refused() {
+    for source in ["src/lib.rs", "src/main.rs"] {
+        let file = format!("lambdas/func-api-health-get/{source}");
+        let tree = Tree::copy();
+        fs::remove_file(tree.path(&file)).unwrap();
+        tree.fails(&[], &[&format!("{file}: is missing; it is written by hand, and parts are rendered")]);
+    }
+}
+
+#[test]
+fn a_name_that_an_alarm_has_taken_is_refused() {
+    let tree = Tree::copy();
+    tree.fails(
+        &["add", "func-api-watched", "--route", "GET /watched"],
+        &["lambdas/func-api-watched: is no function's name; alarms call their expression watched"],
+    );
+    let problem = "a device's function cannot be called refused: an alarm finds its metrics by that word";
+    tree.fails(
+        &["add", "func-api-devices-unrefused-get", "--caller", "device"],
+        &[&format!("lambdas/func-api-devices-unrefused-get: {problem}")],
+    );
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_leaves_everything_as_it_is() {
+    let tree = Tree::copy();
+    tree.edit("samconfig.toml", "on_failure", "off_failure");
+    let file = "lambdas/func-api-health-get/template.yaml";
+    fs::remove_file(tree.path(file)).unwrap();
+    fs::create_dir(tree.path(file)).unwrap();
+    tree.fails(&[], &[&format!("{file}: Is a directory (os error 21)")]);
+    fs::remove_dir(tree.path(file)).unwrap();
+    tree.succeeds(&[]);
+    let file = ".github/workflows/deploy-func-api-old-get.yml";
+    fs::create_dir(tree.path(file)).unwrap();
+    tree.edit("samconfig.toml", "on_failure", "off_failure");
+    tree.fails(&[], &[&format!("{file}: Is a directory (os error 21)")]);
+}
+
+#[test]
+fn a_file_among_the_functions_is_not_removed() {
+    let tree = Tree::copy();
+    tree.write("lambdas/notes.txt", "");
+    tree.edit("samconfig.toml", "on_failure", "off_failure");
+    tree.fails(&["remove", "notes.txt"], &["lambdas/notes.txt: is not a folder; allowed is a function's folder"]);
+}

@@ -128,3 +128,12 @@ fn a_rendered_file_keeps_its_permissions() {
     tree.succeeds(&[]);
     assert_eq!(mode("stacks/observability.yaml"), 0o644);
 }
+
+#[test]
+fn a_rendered_file_that_is_not_utf_8_is_repaired() {
+    let tree = Tree::copy();
+    let before = tree.snapshot();
+    fs::write(tree.path("lambdas/func-api-health-get/template.yaml"), b"\xff").unwrap();
+    tree.succeeds(&[]);
+    assert!(tree.snapshot() == before);
+}
