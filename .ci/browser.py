@@ -210,7 +210,7 @@ def attempt(gateway, bucket, env, work):
 
 
 def harmless(name, outcome):
-    """Returns True if the page has read nothing. Opaque answers and foreign frames come back empty, and beacons say nothing."""
+    """Returns True if the page has read nothing: opaque answers and foreign frames are empty, beacons tell nothing."""
     empty = {"opaque": "read: 0 ", "beacon": "read: ", "plain_form": "read: ", "coded_form": "read: "}
     return outcome.startswith("nothing: ") or outcome == empty.get(name.split()[-1])
 

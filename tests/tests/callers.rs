@@ -95,6 +95,11 @@ async fn a_key_holders_route_with_an_unknown_or_a_spent_key_is_401() {
 fn the_authorizer_stands_before_the_routes_of_users_alone() {
     for function in &ALL {
         let authorizer = template(function.name).authorizer;
-        assert_eq!(authorizer == firefly_templates::Authorizer::Jwt, function.caller.has_token(), "{}", function.name);
+        assert_eq!(
+            authorizer == firefly_templates::AuthorizationType::Jwt,
+            function.caller.has_token(),
+            "{}",
+            function.name
+        );
     }
 }

@@ -4,7 +4,7 @@
 
 use firefly_device::{Identity, Response, etag};
 use firefly_testkit::TestCloud;
-use firefly_testkit::faults::{Answer, Call, Fault, Faults, Outage, assert_outage};
+use firefly_testkit::faults::{Call, Fault, FaultResponse, Faults, Outage, assert_outage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_s3_does_not_acknowledge_is_not_acknowledged() {
@@ -84,7 +84,7 @@ async fn a_backup_is_restored_whole_or_not_at_all() {
     // Bytes that are not those the checksum was made of, which S3 sends along.
     let checksum = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned();
     let headers = vec![("x-amz-checksum-sha256", checksum)];
-    faults.next(Call::GetObject, [Fault::Answer(Answer { status: 200, headers, body: "damaged".into() })]);
+    faults.next(Call::GetObject, [Fault::Answer(FaultResponse { status: 200, headers, body: "damaged".into() })]);
     assert_outage("damaged", &cloud.restore(&device.identity).await, 503);
     assert_eq!(cloud.restore(&device.identity).await.body, device.envelope);
 }

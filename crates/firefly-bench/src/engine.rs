@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::BenchError;
-use crate::server::{Server, reply};
+use crate::server::{HttpServer, reply};
 use crate::tls::Tls;
 
 /// The number of devices that a scan finds: a page of 1 MB.
@@ -25,8 +25,8 @@ const DEVICES: usize = 500;
 
 /// Both engines, for one device.
 pub(crate) struct Engine {
-    dynamodb: Server,
-    s3: Server,
+    dynamodb: HttpServer,
+    s3: HttpServer,
     tls: Option<Tls>,
     shared: Arc<Shared>,
 }
@@ -72,15 +72,15 @@ impl Engine {
         let (for_dynamodb, for_s3) = (Arc::clone(&shared), Arc::clone(&shared));
         let acceptor = || tls.map(Tls::acceptor);
         let dynamodb =
-            Server::start(acceptor(), move |request| answer(Arc::clone(&for_dynamodb), request, dynamodb)).await?;
-        let s3 = Server::start(acceptor(), move |request| answer(Arc::clone(&for_s3), request, s3)).await?;
+            HttpServer::start(acceptor(), move |request| answer(Arc::clone(&for_dynamodb), request, dynamodb)).await?;
+        let s3 = HttpServer::start(acceptor(), move |request| answer(Arc::clone(&for_s3), request, s3)).await?;
         Ok(Self { dynamodb, s3, tls: tls.cloned(), shared })
     }
 
     /// The variables that lead a function here.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let url = |name: &str, server: &Server| (name.to_owned(), format!("{scheme}://{}", server.address()));
+        let url = |name: &str, server: &HttpServer| (name.to_owned(), format!("{scheme}://{}", server.address()));
         let endpoints = [url("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb), url("AWS_ENDPOINT_URL_S3", &self.s3)];
         // Read in place of the machine's root certificates.
         let trusted = self.tls.iter().map(|tls| ("SSL_CERT_FILE".to_owned(), tls.certificate().display().to_string()));

@@ -29,7 +29,7 @@ use crate::tls::Tls;
 
 /// Measures the functions' release binaries as Lambda runs them.
 #[derive(Parser)]
-struct Options {
+struct Arguments {
     /// Prints JSON in place of the table.
     #[arg(long)]
     json: bool,
@@ -58,7 +58,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse::<NonZeroUsize>().map(NonZeroUsize::get).map_err(|error| error.to_string())
 }
 
-impl Options {
+impl Arguments {
     /// The scenarios that are wanted; the first is the floor.
     fn scenarios(&self) -> Result<Vec<Scenario>, BenchError> {
         let meant = |scenario: &&Scenario| scenario.name.contains(&self.only) || scenario.function.contains(&self.only);
@@ -81,7 +81,7 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Arguments::parse();
     match run(&options) {
         Ok(report) if options.json => println!("{}", report.to_json()),
         Ok(report) => print!("{report}"),
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(options: &Options) -> Result<Report, BenchError> {
+fn run(options: &Arguments) -> Result<Report, BenchError> {
     let scenarios = options.scenarios()?;
     // With all the machine's CPUs.
     let bootstraps = options.bootstraps(&scenarios)?;
@@ -102,7 +102,7 @@ fn run(options: &Options) -> Result<Report, BenchError> {
     runtime.map_err(error::io_error("cannot start"))?.block_on(measure(options, &scenarios, &bootstraps))
 }
 
-async fn measure(options: &Options, scenarios: &[Scenario], bootstraps: &[Bootstrap]) -> Result<Report, BenchError> {
+async fn measure(options: &Arguments, scenarios: &[Scenario], bootstraps: &[Bootstrap]) -> Result<Report, BenchError> {
     let tls = options.tls.then(Tls::new).transpose()?;
     let mut stages = Vec::new();
     for scenario in scenarios {
@@ -121,7 +121,11 @@ async fn measure(options: &Options, scenarios: &[Scenario], bootstraps: &[Bootst
 }
 
 /// Measures every scenario once.
-async fn measure_round(stages: &[Stage], options: &Options, bootstraps: &[Bootstrap]) -> Result<Vec<Row>, BenchError> {
+async fn measure_round(
+    stages: &[Stage],
+    options: &Arguments,
+    bootstraps: &[Bootstrap],
+) -> Result<Vec<Row>, BenchError> {
     let figures = async |stage: &Stage| -> Result<Figures, BenchError> {
         let path = &bootstrap(bootstraps, &stage.scenario)?.path;
         let starts = Starts::measure(stage, path, options.starts).await?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use firefly_testkit::runtime_api::Server;
+use firefly_testkit::runtime_api::RuntimeApiServer;
 
 use crate::error::BenchError;
 
@@ -14,7 +14,7 @@ const TIME_LEFT: Duration = Duration::from_secs(20);
 /// The Runtime API of one process.
 pub(crate) struct RuntimeApi {
     function: String,
-    server: Server,
+    server: RuntimeApiServer,
     /// The number of events that have been handed out.
     invocations: usize,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Answered {
 
 impl RuntimeApi {
     pub(crate) async fn start(function: &str) -> Self {
-        let server = Server::start(&format!("firefly-{function}"), TIME_LEFT).await;
+        let server = RuntimeApiServer::start(&format!("firefly-{function}"), TIME_LEFT).await;
         Self { function: function.to_owned(), server, invocations: 0 }
     }
 

@@ -18,13 +18,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::error::{BenchError, io_error};
 
 /// A running server; dropping it ends it.
-pub(crate) struct Server {
+pub(crate) struct HttpServer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
-impl Server {
+impl HttpServer {
     /// Starts a server that answers with `answer`, over TLS if there is any.
     pub(crate) async fn start<F, A>(tls: Option<TlsAcceptor>, answer: F) -> Result<Self, BenchError>
     where
@@ -70,7 +70,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         self.task.abort();
     }

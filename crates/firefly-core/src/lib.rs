@@ -20,7 +20,6 @@
 //! | [`source_address`] | the origin of a request, as far as wrong registration keys are counted              |
 //! | [`time`]           | whole seconds since the epoch, and their text form on the wire                      |
 
-pub mod caller;
 pub mod device;
 pub mod envelope;
 pub mod etag;
@@ -33,3 +32,4 @@ pub mod signature;
 pub mod signed_request;
 pub mod source_address;
 pub mod time;
+pub mod user;

@@ -3,8 +3,9 @@
 mod list;
 mod listed;
 
+pub use firefly_templates::Caller;
 pub use list::ALL;
-pub use listed::{Caller, InvokeError, Listed, Running};
+pub use listed::{InvokeError, Listed, Running};
 
 /// The function of this name, if there is one.
 #[must_use]

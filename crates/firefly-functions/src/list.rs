@@ -1,7 +1,9 @@
 // Rendered by firefly-render from lambdas/*/function.toml; do not edit.
 //! The list, in the order of the names.
 
-use crate::listed::{Caller, Listed, listed};
+use firefly_templates::Caller;
+
+use crate::listed::{Listed, listed};
 
 macro_rules! function {
     ($app:ty, $name:literal, $caller:ident, $statuses:expr) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firefly_core::time::UnixSeconds;
 use firefly_http::openapi::{Described, Operation};
 use firefly_runtime::{ConfigError, Environment, Function, Invocation, MalformedEvent, Metrics, Runner};
-use firefly_templates::Source;
+use firefly_templates::{Caller, Source};
 use futures_util::future::BoxFuture;
 
 /// One function of this workspace.
@@ -24,29 +24,6 @@ pub struct Listed {
     pub start: fn(&Environment, Metrics) -> Result<Running, ConfigError>,
     /// Describes its route.
     pub describe: fn(&mut Operation<'_>),
-}
-
-/// A caller of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// Anyone may call it.
-    Anyone,
-    /// A registered device, which signs its requests.
-    Device,
-    /// The holder of a registration key.
-    Key,
-    /// A signed-in user.
-    User,
-    /// A signed-in user who is a member of the group `super_users`.
-    SuperUser,
-}
-
-impl Caller {
-    /// Returns `true` if API Gateway's JWT authorizer stands before the route.
-    #[must_use]
-    pub fn has_token(self) -> bool {
-        matches!(self, Self::User | Self::SuperUser)
-    }
 }
 
 /// A running function: the JSON text of an event in, the JSON text of a response out, as its binary does on Lambda.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firefly_functions::ALL;
-use firefly_templates::{Authorizer, FunctionTemplate};
+use firefly_templates::{AuthorizationType, FunctionTemplate};
 
 fn values(given: &[(&str, &str)]) -> BTreeMap<String, String> {
     let ids = [("ApiId", "local"), ("AuthorizerId", "jwt")];
@@ -32,19 +32,19 @@ fn every_lambda_has_its_template_embedded() {
 #[test]
 fn routes_authorizers_and_limits_are_those_of_the_templates() {
     let expected = [
-        ("func-api-devices-backup-delete", "DELETE /devices/{uuid}/backup", Authorizer::None, 14, 256),
-        ("func-api-devices-backup-get", "GET /devices/{uuid}/backup", Authorizer::None, 25, 512),
-        ("func-api-devices-backup-post", "POST /devices/{uuid}/backup", Authorizer::None, 25, 512),
-        ("func-api-devices-get", "GET /devices", Authorizer::Jwt, 25, 256),
-        ("func-api-devices-register-post", "POST /devices/register", Authorizer::None, 9, 256),
-        ("func-api-devices-registration-get", "GET /devices/{uuid}/registration", Authorizer::None, 9, 256),
-        ("func-api-health-get", "GET /health", Authorizer::None, 5, 256),
-        ("func-api-registration-keys-get", "GET /registration-keys", Authorizer::Jwt, 25, 256),
-        ("func-api-registration-keys-post", "POST /registration-keys", Authorizer::Jwt, 9, 256),
+        ("func-api-devices-backup-delete", "DELETE /devices/{uuid}/backup", AuthorizationType::None, 14, 256),
+        ("func-api-devices-backup-get", "GET /devices/{uuid}/backup", AuthorizationType::None, 25, 512),
+        ("func-api-devices-backup-post", "POST /devices/{uuid}/backup", AuthorizationType::None, 25, 512),
+        ("func-api-devices-get", "GET /devices", AuthorizationType::Jwt, 25, 256),
+        ("func-api-devices-register-post", "POST /devices/register", AuthorizationType::None, 9, 256),
+        ("func-api-devices-registration-get", "GET /devices/{uuid}/registration", AuthorizationType::None, 9, 256),
+        ("func-api-health-get", "GET /health", AuthorizationType::None, 5, 256),
+        ("func-api-registration-keys-get", "GET /registration-keys", AuthorizationType::Jwt, 25, 256),
+        ("func-api-registration-keys-post", "POST /registration-keys", AuthorizationType::Jwt, 9, 256),
     ];
     for (name, route, authorizer, timeout_seconds, memory_mb) in expected {
         let read = function(name, &[]);
-        assert_eq!(read.route.key(), route);
+        assert_eq!(read.route.to_string(), route);
         assert_eq!(read.authorizer, authorizer, "{name}");
         assert_eq!(read.timeout_seconds, timeout_seconds, "{name}");
         assert_eq!(read.memory_mb, memory_mb, "{name}");
@@ -57,7 +57,7 @@ fn every_function_is_named_built_and_called_as_its_name_and_route_say() {
         let name = listed.name;
         let read = function(name, &[]);
         assert_eq!(read.name, name);
-        assert_eq!(read.authorizer == Authorizer::Jwt, listed.caller.has_token(), "{name}");
+        assert_eq!(read.authorizer == AuthorizationType::Jwt, listed.caller.has_token(), "{name}");
         assert_eq!(read.function_name, format!("firefly-{name}"));
         assert_eq!(read.role_name, format!("firefly-{name}-role"));
         assert_eq!(read.log_group.name, format!("/aws/lambda/firefly-{name}"));
@@ -67,7 +67,7 @@ fn every_function_is_named_built_and_called_as_its_name_and_route_say() {
         assert_eq!(read.code_uri, format!("../../target/lambda/{name}/"));
         assert_eq!(read.payload_format_version, "2.0", "{name}");
         let variables = read.route.variables().map(|name| format!("{{{name}}}"));
-        let called_from = variables.fold(read.route.key().replace(' ', ""), |key, name| key.replace(&name, "*"));
+        let called_from = variables.fold(read.route.to_string().replace(' ', ""), |key, name| key.replace(&name, "*"));
         let gateway = "arn:aws:execute-api:us-east-1:000000000000:local";
         assert_eq!(read.invoke_source_arn, format!("{gateway}/*/{called_from}"));
     }

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use firefly_core::caller::Caller;
 use firefly_core::etag::ETag;
 use firefly_core::group::{SuperUser, super_user};
 use firefly_core::registration::{KEY_HEADER, RegistrationKey};
@@ -12,6 +11,7 @@ use firefly_core::signed_request::{
     NONCE_HEADER, SIGNATURE_HEADER, SignatureHeaders, SignedRequest, TIMESTAMP_HEADER, UUID_HEADER,
 };
 use firefly_core::source_address::SourceAddress;
+use firefly_core::user::User;
 use http::HeaderName;
 use lambda_http::{Body, RequestExt as _};
 
@@ -63,8 +63,8 @@ impl Request {
     /// # Errors
     ///
     /// [`ApiError::NoSubject`] when the token does not name one.
-    pub fn caller(&self) -> Result<Caller, ApiError> {
-        Caller::of_claims(self.claim("sub"), self.claim("email")).ok_or(ApiError::NoSubject)
+    pub fn user(&self) -> Result<User, ApiError> {
+        User::of_claims(self.claim("sub"), self.claim("email")).ok_or(ApiError::NoSubject)
     }
 
     /// Evidence that the signed-in user is a member of the group `super_users`.

@@ -22,7 +22,7 @@ use crate::files::Shares;
 use crate::issuer::DeveloperIssuer;
 
 pub use error::CloudError;
-pub use options::{Clock, Credentials, Data, Options, TokenIssuer};
+pub use options::{Clock, CloudOptions, Credentials, Data, TokenIssuer};
 
 use access::Access;
 use deployment::Deployment;
@@ -51,7 +51,7 @@ impl Cloud {
     /// # Errors
     ///
     /// [`CloudError`], with nothing left running.
-    pub async fn start(options: Options) -> Result<Self, CloudError> {
+    pub async fn start(options: CloudOptions) -> Result<Self, CloudError> {
         let shares = Shares::of(options.files, options.deadlines);
         let cannot_listen = |source| CloudError::Listen { address: options.listen.clone(), source };
         let listener = Listener::bind(&options.listen, shares.gateway).await.map_err(cannot_listen)?;
@@ -59,8 +59,8 @@ impl Cloud {
         let tokens = Tokens::of(&options).await?;
         let deployment = Deployment::read(options.backup_bucket.as_deref())?;
         let access = Access::of(&options);
-        let callers = access.callers(deployment.functions());
-        let engines = Engines { options: &options, storage: &storage, callers, limits: shares.emulator };
+        let principals = access.principals(deployment.functions());
+        let engines = Engines { options: &options, storage: &storage, principals, limits: shares.emulator };
         let engines =
             vec![engines.dynamodb().await?, engines.s3(&deployment.bucket).await?, engines.appconfig().await?];
         let routes = deployment.routes(&engines, &access)?;

@@ -13,5 +13,5 @@ pub mod openapi;
 pub mod stacks;
 pub mod tables;
 
-pub use cloud::{Clock, Cloud, CloudError, Credentials, Data, Options, TokenIssuer};
+pub use cloud::{Clock, Cloud, CloudError, CloudOptions, Credentials, Data, TokenIssuer};
 pub use data_dir::{DataDirError, private_dir};

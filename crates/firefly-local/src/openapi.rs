@@ -12,7 +12,7 @@ use firefly_core::signed_request::{NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEA
 use firefly_functions::{ALL, Caller, Listed};
 use firefly_http::openapi::{Operation, SchemaGenerator, SchemaSettings};
 use firefly_http::{FailureBody, StatusCode};
-use firefly_templates::{Document, FunctionTemplate, Route, TemplateError};
+use firefly_templates::{Document, FunctionTemplate, RouteKey, TemplateError};
 use serde_json::{Map, Value, json};
 
 use crate::stacks::parameters;
@@ -50,7 +50,7 @@ pub enum OpenApiError {
 /// A function's route, and the summary in its template's description.
 struct Described {
     function: &'static Listed,
-    route: Route,
+    route: RouteKey,
     summary: String,
 }
 
@@ -164,7 +164,7 @@ fn operation(described: &Described, generator: &mut SchemaGenerator) -> Value {
     described
 }
 
-fn path_parameters(route: &Route) -> impl Iterator<Item = Value> {
+fn path_parameters(route: &RouteKey) -> impl Iterator<Item = Value> {
     route
         .variables()
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
@@ -225,7 +225,7 @@ pub fn routes() -> Result<String, TemplateError> {
     let mut described = described()?;
     described.sort_by(|a, b| (&a.route.path, a.route.method.as_str()).cmp(&(&b.route.path, b.route.method.as_str())));
     let row = |Described { function, route, summary }: &Described| {
-        format!("| `{}` | {summary} | {} |\n", route.key(), who(function.caller))
+        format!("| `{}` | {summary} | {} |\n", route, who(function.caller))
     };
     let rows: String = described.iter().map(row).collect();
     Ok(format!("| route | it | who may call |\n|---|---|---|\n{rows}"))

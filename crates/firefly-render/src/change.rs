@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use firefly_templates::{Caller, RouteKey};
+
 use crate::error::Error;
 use crate::files::Files;
-use crate::function::Caller;
 use crate::render::Rendered;
-use crate::route::{self, METHODS, Route};
 use crate::tree::{LAMBDAS, Tree};
 use crate::{name, skeleton};
 
@@ -24,13 +24,15 @@ pub fn add(root: &Path, name: &str, route: Option<&str>, caller: Caller) -> Resu
         return Err(Error::of_file(&folder, "is there already; allowed is a name of its own"));
     }
     let route = match route {
-        Some(key) => Route::parse(key)
-            .ok_or_else(|| Error::of_member(&folder, "route", format!("is {key:?}; allowed is {}", route::FORM)))?,
+        Some(key) => RouteKey::parse(key)
+            .ok_or_else(|| Error::of_member(&folder, "route", format!("is {key:?}; allowed is {}", RouteKey::FORM)))?,
         None => route_of(name, caller).ok_or_else(|| {
-            let methods = METHODS.join(", ").to_lowercase();
+            let methods = RouteKey::METHODS.map(|method| method.as_str().to_lowercase()).join(", ");
             Error::of_file(
                 &folder,
-                format!("has no method at its end; allowed are {methods}, or --route 'METHOD /path'"),
+                format!(
+                    "names no route; allowed are words of the path before one of {methods}, or --route 'METHOD /path'"
+                ),
             )
         })?,
     };
@@ -70,12 +72,12 @@ pub fn remove(root: &Path, name: &str) -> Result<(), Error> {
 
 /// The route that a name describes: `func-api-device-count-get` is `GET /device-count`, and a device's
 /// `func-api-devices-state-get` is `GET /devices/{uuid}/state`.
-fn route_of(name: &str, caller: Caller) -> Option<Route> {
+fn route_of(name: &str, caller: Caller) -> Option<RouteKey> {
     let words: Vec<_> = name::words(name).collect();
     let (method, words) = words.split_last()?;
     let path = match (caller, words) {
         (Caller::Device, ["devices", rest @ ..] | rest) => format!("/devices/{{uuid}}/{}", rest.join("-")),
         (_, words) => format!("/{}", words.join("-")),
     };
-    Route::parse(&format!("{} {path}", method.to_uppercase()))
+    RouteKey::parse(&format!("{} {path}", method.to_uppercase()))
 }

@@ -7,12 +7,12 @@ use crate::error::Error;
 
 /// A template, and the file it is in.
 #[derive(Debug, Clone)]
-pub(crate) struct Document {
+pub(crate) struct TemplateFile {
     file: String,
     sections: Sections,
 }
 
-impl Document {
+impl TemplateFile {
     /// Parses a file's text.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let sections = Sections::parse(text).map_err(|error| Error::of_file(file, error.to_string()))?;

@@ -2,21 +2,24 @@
 
 use serde_yaml_ng::Value;
 
-use crate::document::Document;
+use crate::document::TemplateFile;
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::FunctionToml;
 use crate::yaml;
 
 /// The sections that can be added to. Parameters would have to be given by the root template and by the workflows.
 const SECTIONS: [&str; 4] = ["Conditions", "Mappings", "Outputs", "Resources"];
 
+/// The resources that `function.toml` says whole. What stands beside it here would be seen by no check.
+const OF_FUNCTION_TOML: [&str; 4] = ["FunctionRole", "Integration", "InvokePermission", "Route"];
+
 /// The template with the entries of the function's `extra.yaml`. An entry whose logical id is there already is merged:
 /// mappings member by member, sequences one after the other, and of anything else the extra one stays.
-pub(crate) fn merge(function: &Function, template: String) -> Result<String, Error> {
+pub(crate) fn merge(function: &FunctionToml, template: String) -> Result<String, Error> {
     let Some(text) = &function.extra else { return Ok(template) };
     let file = format!("lambdas/{}/extra.yaml", function.name);
-    let rendered = Document::parse(&format!("lambdas/{}/template.yaml", function.name), &template)?;
-    let extra = Document::parse(&file, text)?;
+    let rendered = TemplateFile::parse(&format!("lambdas/{}/template.yaml", function.name), &template)?;
+    let extra = TemplateFile::parse(&file, text)?;
     let mut template = template;
     for section in extra.names() {
         if !SECTIONS.contains(&section) {
@@ -29,6 +32,7 @@ pub(crate) fn merge(function: &Function, template: String) -> Result<String, Err
             if !is_logical_id(id) {
                 return Err(extra.error(&format!("{section}.{id}"), "is no logical id; allowed are letters and digits"));
             }
+            check_resource(&extra, section, id, entry, rendered.entry(section, id).is_some())?;
             let value = match rendered.entry(section, id) {
                 Some(own) => merged(own, entry),
                 None => entry.clone(),
@@ -38,6 +42,26 @@ pub(crate) fn merge(function: &Function, template: String) -> Result<String, Err
         }
     }
     Ok(template)
+}
+
+/// Refuses what would change the function's route, caller or grants, or add a second route.
+fn check_resource(extra: &TemplateFile, section: &str, id: &str, entry: &Value, is_own: bool) -> Result<(), Error> {
+    if section != "Resources" {
+        return Ok(());
+    }
+    if OF_FUNCTION_TOML.contains(&id) {
+        let problem = "is made of function.toml; allowed is a change there";
+        return Err(extra.error(&format!("{section}.{id}"), problem));
+    }
+    match entry.get("Type") {
+        Some(_) if is_own => Err(extra
+            .error(&format!("{section}.{id}.Type"), "is that of a rendered resource; allowed are its other members")),
+        Some(kind) if kind.as_str() == Some("AWS::ApiGatewayV2::Route") => {
+            let problem = "is a second route; allowed is a function of its own for each";
+            Err(extra.error(&format!("{section}.{id}.Type"), problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_logical_id(id: &str) -> bool {

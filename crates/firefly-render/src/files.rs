@@ -44,16 +44,18 @@ impl Files {
 
     /// The text of a file in the folder; `None` where there is no such file.
     pub(crate) fn on_disk(&self, file: &str) -> Result<Option<String>, Error> {
-        match fs::read_to_string(self.root.join(file)) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::of_file(file, error.to_string())),
-        }
+        let Some(bytes) = self.bytes(file)? else { return Ok(None) };
+        let text = String::from_utf8(bytes);
+        text.map(Some).map_err(|_| Error::of_file(file, "stream did not contain valid UTF-8"))
     }
 
     /// The bytes of a file in the folder; `None` where there is no such file.
     pub(crate) fn bytes(&self, file: &str) -> Result<Option<Vec<u8>>, Error> {
-        match fs::read(self.root.join(file)) {
+        let path = self.root.join(file);
+        // A pipe would be waited for.
+        match fs::metadata(&path)
+            .and_then(|found| if found.is_file() || found.is_dir() { fs::read(&path) } else { Err(not_a_file()) })
+        {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::of_file(file, error.to_string())),
@@ -64,6 +66,15 @@ impl Files {
     pub(crate) fn required(&self, file: &str) -> Result<String, Error> {
         self.text(file)?
             .ok_or_else(|| Error::of_file(file, "is missing; it is written by hand, and parts are rendered"))
+    }
+
+    /// Fails when the folder of a rendered file is missing: it is a crate's, and the rest of it is written by hand.
+    pub(crate) fn require_folder_of(&self, file: &str) -> Result<(), Error> {
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if self.root.join(folder).is_dir() {
+            return Ok(());
+        }
+        Err(Error::of_file(folder, "is missing; it is written by hand, and one file in it is rendered"))
     }
 
     /// The names in a folder, sorted, without those that begin with a dot.
@@ -115,6 +126,10 @@ impl Staged {
         let Self { file, path, beside } = self;
         beside.persist(path).map(|_| ()).map_err(|error| unwritable(&file, &error.error))
     }
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::other("is not a file")
 }
 
 fn unwritable(file: &str, error: &io::Error) -> Error {

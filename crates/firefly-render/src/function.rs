@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use firefly_templates::{Caller, RouteKey};
+
 use crate::error::Error;
 use crate::grant::Grant;
 use crate::members::Members;
-use crate::route::{self, Route};
 use crate::store::Store;
 
 /// MiB. Less than 256 lets the TLS handshake of a cold start take seconds; the most any handler needs is a few copies
@@ -15,6 +16,9 @@ pub(crate) const MEMORY_MIB: RangeInclusive<u64> = 256..=512;
 /// Seconds. API Gateway waits 30 for an integration; 29 leaves it the time to pass the answer on.
 pub(crate) const TIMEOUT_SECONDS: RangeInclusive<u64> = 5..=29;
 
+/// Most bytes of a template's description. Source: CloudFormation User Guide, "Template sections: Description".
+const DESCRIPTION_BYTES: usize = 1024;
+
 /// The members of a `function.toml`.
 const MEMBERS: [&str; 7] = ["route", "caller", "summary", "memory", "timeout", "statuses", "grant"];
 /// Triggers that the house foresees beside routes.
@@ -22,11 +26,11 @@ const OTHER_TRIGGERS: [&str; 3] = ["queue", "schedule", "event"];
 
 /// A function behind a route.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Function {
+pub struct FunctionToml {
     /// Its folder under `lambdas/`, package and stack.
     pub name: String,
     /// The route that invokes it.
-    pub route: Route,
+    pub route: RouteKey,
     /// The caller of its route.
     pub caller: Caller,
     /// Half a sentence on what it does; it ends the description of its stack and of its package.
@@ -43,56 +47,7 @@ pub struct Function {
     pub extra: Option<String>,
 }
 
-/// The caller of a route. The order is the one in which functions are deployed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Caller {
-    /// Anyone may call it.
-    Anyone,
-    /// Holders of a token of the user pool.
-    User,
-    /// Holders of a registration key, which the function checks.
-    Key,
-    /// Devices, whose signature the function verifies.
-    Device,
-    /// Holders of a token that says `super_users`, which the function checks.
-    SuperUser,
-}
-
-impl Caller {
-    /// Every caller, in the order in which `function.toml`'s errors list them.
-    pub const ALL: [Self; 5] = [Self::Anyone, Self::Device, Self::Key, Self::User, Self::SuperUser];
-
-    /// The word in `function.toml`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Anyone => "anyone",
-            Self::User => "user",
-            Self::Key => "key",
-            Self::Device => "device",
-            Self::SuperUser => "super_user",
-        }
-    }
-
-    /// The caller of a word.
-    #[must_use]
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|caller| caller.word() == word)
-    }
-
-    /// Returns `true` if API Gateway asks for a token of the user pool.
-    #[must_use]
-    pub fn has_token(self) -> bool {
-        matches!(self, Self::User | Self::SuperUser)
-    }
-
-    /// All words, for errors.
-    pub(crate) fn words() -> String {
-        Self::ALL.map(Self::word).join(", ")
-    }
-}
-
-impl Function {
+impl FunctionToml {
     /// Reads the text of a `function.toml`, whose stores are among these.
     pub(crate) fn parse(name: &str, text: &str, extra: Option<String>, stores: &[Store]) -> Result<Self, Error> {
         let file = file(name);
@@ -100,9 +55,9 @@ impl Function {
         if let Some(trigger) = OTHER_TRIGGERS.into_iter().find(|trigger| members.has(trigger)) {
             return Err(members.error(trigger, "is a trigger that cannot be rendered yet; allowed is route"));
         }
-        let key = members.required_text("route", route::FORM)?;
-        let route = Route::parse(&key)
-            .ok_or_else(|| members.error("route", format!("is {key:?}; allowed is {}", route::FORM)))?;
+        let key = members.required_text("route", RouteKey::FORM)?;
+        let route = RouteKey::parse(&key)
+            .ok_or_else(|| members.error("route", format!("is {key:?}; allowed is {}", RouteKey::FORM)))?;
         let word = members.required_text("caller", &Caller::words())?;
         let caller = Caller::of_word(&word)
             .ok_or_else(|| members.error("caller", format!("is {word:?}; allowed are {}", Caller::words())))?;
@@ -125,9 +80,21 @@ impl Function {
                 .collect::<Result<_, _>>()?,
             extra,
         };
+        if function.description().len() > DESCRIPTION_BYTES {
+            let problem = format!(
+                "makes a description of {} bytes; allowed are {DESCRIPTION_BYTES}, CloudFormation's limit",
+                function.description().len()
+            );
+            return Err(members.error("summary", problem));
+        }
         members.finish(&MEMBERS)?;
         function.check_grants(&file)?;
         Ok(function)
+    }
+
+    /// The description of its template.
+    pub(crate) fn description(&self) -> String {
+        format!("firefly-{} - {} - {}", self.name, self.route, self.summary)
     }
 
     /// The file it is read from, from the root.
@@ -140,7 +107,7 @@ impl Function {
     /// many, then by path, on each path what creates before what reads, changes and deletes.
     pub(crate) fn place(&self, stores: &[Store]) -> impl Ord + use<> {
         const METHODS: [&str; 5] = ["POST", "GET", "PUT", "PATCH", "DELETE"];
-        let method = METHODS.iter().position(|method| *method == self.route.method);
+        let method = METHODS.iter().position(|method| *method == self.route.method.as_str());
         (self.caller, self.stores(stores).count(), self.route.path.clone(), method)
     }
 

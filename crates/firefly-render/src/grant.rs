@@ -9,6 +9,13 @@ use crate::store::{Kind, Store};
 /// The members of a `[[grant]]`.
 const MEMBERS: [&str; 6] = ["on", "resource", "actions", "when", "reason", "access"];
 
+/// The form of an ARN, for errors.
+const ARN_FORM: &str =
+    "an ARN, arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE, of which region and account may be empty";
+/// The form of a condition, for errors.
+const CONDITION_FORM: &str =
+    "{ OPERATOR = { KEY = VALUE } }, such as { StringLike = { \"s3:prefix\" = [\"firmware/*\"] } }, each at least once";
+
 /// Actions on one resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
@@ -58,8 +65,8 @@ impl Grant {
     pub(crate) fn read(mut members: Members<'_>, stores: &[Store]) -> Result<Self, Error> {
         let on = match (members.text("on")?, members.text("resource")?) {
             (Some(on), None) => target(&members, &on, stores)?,
-            (None, Some(arn)) if arn.starts_with("arn:") => Target::Arn(arn),
-            (None, Some(arn)) => return Err(members.error("resource", format!("is {arn:?}; allowed is an ARN"))),
+            (None, Some(arn)) if is_arn(&arn) => Target::Arn(arn),
+            (None, Some(arn)) => return Err(members.error("resource", format!("is {arn:?}; allowed is {ARN_FORM}"))),
             (Some(_), Some(_)) => return Err(members.error("resource", "stands beside on; allowed is one of them")),
             (None, None) => {
                 let allowed = format!("is missing; allowed are {}, or resource = an ARN", targets(stores));
@@ -72,7 +79,7 @@ impl Grant {
         let grant = Self {
             on,
             actions,
-            when: members.table("when")?,
+            when: condition(&mut members)?,
             reason: members.text("reason")?,
             words: members.text("access")?,
         };
@@ -135,6 +142,42 @@ fn target(members: &Members<'_>, on: &str, stores: &[Store]) -> Result<Target, E
         },
         (Some(_), Kind::Bucket { .. }) => Err(refuse()),
     }
+}
+
+/// The condition of a grant: each operator with its keys, each key with a text or texts. Source: IAM User Guide, "IAM
+/// JSON policy elements: Condition".
+fn condition(members: &mut Members<'_>) -> Result<Option<Table>, Error> {
+    let Some(when) = members.table("when")? else { return Ok(None) };
+    let is_value = |value: &Value| match value {
+        Value::String(_) => true,
+        Value::Array(texts) => !texts.is_empty() && texts.iter().all(Value::is_str),
+        _ => false,
+    };
+    let is_operator = |(name, keys): (&String, &Value)| {
+        let word = name.strip_prefix("ForAllValues:").or_else(|| name.strip_prefix("ForAnyValue:")).unwrap_or(name);
+        let letters = !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphabetic());
+        let keys = keys.as_table().filter(|keys| !keys.is_empty());
+        letters && keys.is_some_and(|keys| keys.iter().all(|(key, value)| !key.is_empty() && is_value(value)))
+    };
+    if when.is_empty() || !when.iter().all(is_operator) {
+        let when = Value::Table(when);
+        return Err(members.error("when", format!("is {}; allowed is {CONDITION_FORM}", one_line(&when))));
+    }
+    Ok(Some(when))
+}
+
+/// The value as it stands in a line of TOML.
+fn one_line(value: &Value) -> String {
+    value.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns `true` for an ARN; `!Sub` may fill in any part. Source: IAM User Guide, "Amazon Resource Names".
+fn is_arn(text: &str) -> bool {
+    // The colons of `${AWS::Region}` are none of the ARN's.
+    let parts: Vec<_> =
+        text.replace("::Partition", "").replace("AWS::", "").splitn(6, ':').map(str::to_owned).collect();
+    let [arn, partition, service, _, _, resource] = parts.as_slice() else { return false };
+    arn == "arn" && [partition, service, resource].iter().all(|part| !part.is_empty())
 }
 
 /// The values that `on` can have, for errors.

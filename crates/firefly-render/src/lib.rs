@@ -14,7 +14,6 @@ mod members;
 mod name;
 mod region;
 mod render;
-mod route;
 mod skeleton;
 mod store;
 mod tree;
@@ -24,10 +23,10 @@ use std::path::Path;
 
 pub use change::{add, remove};
 pub use error::Error;
-pub use function::{Caller, Function};
+pub use firefly_templates::Caller;
+pub use function::FunctionToml;
 pub use grant::{Grant, Target};
 pub use render::Rendered;
-pub use route::Route;
 pub use store::{Kind, Store};
 pub use tree::Tree;
 

@@ -13,10 +13,11 @@ mod workflows;
 
 use std::collections::BTreeMap;
 
+use firefly_templates::RouteKey;
+
 use crate::error::Error;
 use crate::files::{Files, Staged};
 use crate::region;
-use crate::route::METHODS;
 use crate::tree::Tree;
 
 /// The rendered files of a tree: those that are to be there, and those that are not.
@@ -45,6 +46,7 @@ impl Rendered {
         }
         let source = files.required(rows::SOURCE)?;
         texts.insert(observability::FILE.to_owned(), observability::text(tree, &source)?);
+        [graph::FILE, list::FILE].into_iter().try_for_each(|file| files.require_folder_of(file))?;
         texts.insert(graph::FILE.to_owned(), graph::text(tree));
         texts.insert(list::FILE.to_owned(), list::text(tree.functions()));
         for (file, parts) in parts(&files, tree, &source)? {
@@ -121,7 +123,7 @@ fn parts(files: &Files, tree: &Tree, source: &str) -> Result<Parts, Error> {
 
 /// The methods that pages of other origins may use.
 fn methods(tree: &Tree) -> String {
-    let used =
-        METHODS.iter().filter(|method| tree.functions().iter().any(|function| function.route.method == **method));
+    let used = RouteKey::METHODS.into_iter();
+    let used = used.filter(|method| tree.functions().iter().any(|function| function.route.method == *method));
     used.map(|method| format!("          - {method}\n")).collect()
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::function::Caller;
+use firefly_templates::{Caller, RouteKey};
+
 use crate::name;
-use crate::route::Route;
 
 /// The device of the recorded events, `fifteen-bytes` of `crates/firefly-core/tests/vectors/device.json`.
 const DEVICE: &str = "d609f45d-c02f-2e9e-9318-5170f7b0fd92";
 
 /// The files of a function's folder, named from the root.
-pub(crate) fn files(name: &str, route: &Route, caller: Caller) -> BTreeMap<String, String> {
+pub(crate) fn files(name: &str, route: &RouteKey, caller: Caller) -> BTreeMap<String, String> {
     let files = [
         ("Cargo.toml", manifest(name, caller)),
         ("function.toml", function(route, caller)),
@@ -54,7 +54,7 @@ tokio = {{ workspace = true, features = [\"macros\", \"rt-multi-thread\"] }}
     )
 }
 
-fn function(route: &Route, caller: Caller) -> String {
+fn function(route: &RouteKey, caller: Caller) -> String {
     let statuses = match caller {
         Caller::Anyone => "[200]",
         Caller::User => "[200, 401]",
@@ -105,10 +105,10 @@ fn state(caller: Caller) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-fn library(route: &Route, caller: Caller) -> String {
+fn library(route: &RouteKey, caller: Caller) -> String {
     let (now, request, check) = match caller {
         Caller::Anyone => ("_now", "_request", ""),
-        Caller::User => ("_now", "request", "        request.caller()?;\n"),
+        Caller::User => ("_now", "request", "        request.user()?;\n"),
         Caller::SuperUser => ("_now", "request", "        request.require_super_user()?;\n"),
         Caller::Key => ("_now", "request", "        request.registration_key()?;\n"),
         Caller::Device => (
@@ -182,7 +182,7 @@ firefly_testkit::binary_tests!(BINARY, 200);
 
 /// An event of payload format 2.0. Source: API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP
 /// APIs".
-fn event(route: &Route, caller: Caller) -> String {
+fn event(route: &RouteKey, caller: Caller) -> String {
     let path =
         route.variables().fold(route.path.clone(), |path, name| path.replace(&format!("{{{name}}}"), value(name)));
     let parameters: Vec<_> = route.variables().map(|name| format!("    \"{name}\": \"{}\"", value(name))).collect();
@@ -191,7 +191,7 @@ fn event(route: &Route, caller: Caller) -> String {
     } else {
         format!("  \"pathParameters\": {{\n{}\n  }},\n", parameters.join(",\n"))
     };
-    let Route { method, .. } = route;
+    let method = &route.method;
     format!(
         r#"{{
   "version": "2.0",

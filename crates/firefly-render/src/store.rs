@@ -6,7 +6,7 @@ use std::path::Path;
 use firefly_templates::{members, tagged};
 use serde_yaml_ng::Value;
 
-use crate::document::Document;
+use crate::document::TemplateFile;
 use crate::error::Error;
 
 /// The members of `Metadata: FireFly`.
@@ -66,7 +66,7 @@ impl Store {
                 fs::read_to_string(root.join(&file)).map_err(|error| Error::of_file(&file, error.to_string()))?;
             // Others are rendered, too, and may be in any state.
             if text.contains("FireFly:") {
-                stores.extend(Self::of_stack(&Document::parse(&file, &text)?, stack)?);
+                stores.extend(Self::of_stack(&TemplateFile::parse(&file, &text)?, stack)?);
             }
         }
         stores.sort_by(|one, other| (&one.name, &one.stack).cmp(&(&other.name, &other.stack)));
@@ -79,7 +79,7 @@ impl Store {
     }
 
     /// The store of a template; `None` where the template does not name one.
-    fn of_stack(document: &Document, stack: &str) -> Result<Option<Self>, Error> {
+    fn of_stack(document: &TemplateFile, stack: &str) -> Result<Option<Self>, Error> {
         let Some(metadata) = document.entry("Metadata", "FireFly") else { return Ok(None) };
         if let Some((name, _)) = members(metadata).find(|(name, _)| !MEMBERS.contains(name)) {
             let problem = format!("is no member; there are {}", MEMBERS.join(", "));
@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-fn table_of(document: &Document, id: &str, properties: &Value) -> Result<Kind, Error> {
+fn table_of(document: &TemplateFile, id: &str, properties: &Value) -> Result<Kind, Error> {
     let name = properties["TableName"].as_str();
     let member = format!("Resources.{id}.Properties.TableName");
     let name = name.ok_or_else(|| document.error(&member, "is missing; allowed is a text"))?.to_owned();
@@ -112,7 +112,7 @@ fn table_of(document: &Document, id: &str, properties: &Value) -> Result<Kind, E
 }
 
 /// Reads `BucketName: !If [Condition, !Sub default, !Ref Parameter]`.
-fn bucket_of(document: &Document, id: &str, properties: &Value, parameter: String) -> Result<Kind, Error> {
+fn bucket_of(document: &TemplateFile, id: &str, properties: &Value, parameter: String) -> Result<Kind, Error> {
     let name = tagged(&properties["BucketName"], "!If").and_then(Value::as_sequence).map(Vec::as_slice);
     let parts = match name {
         Some([condition, default, given]) => {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use firefly_templates::Caller;
+
 use crate::error::Error;
 use crate::files::Files;
-use crate::function::{Caller, Function};
+use crate::function::FunctionToml;
 use crate::name;
 use crate::store::{Kind, Store};
 
@@ -18,7 +20,7 @@ const EXPRESSION_ID: &str = "watched";
 /// The functions of a tree and the stores they use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
-    functions: Vec<Function>,
+    functions: Vec<FunctionToml>,
     stores: Vec<Store>,
 }
 
@@ -42,8 +44,8 @@ impl Tree {
         Self::new(functions, stores)
     }
 
-    fn new(functions: Vec<Function>, stores: Vec<Store>) -> Result<Self, Error> {
-        let mut routes: BTreeMap<String, &Function> = BTreeMap::new();
+    fn new(functions: Vec<FunctionToml>, stores: Vec<Store>) -> Result<Self, Error> {
+        let mut routes: BTreeMap<String, &FunctionToml> = BTreeMap::new();
         for function in &functions {
             if let Some(other) = routes.insert(function.route.pattern(), function) {
                 let problem = format!("{} is {}'s, too; allowed is a route of its own", function.route, other.file());
@@ -67,7 +69,7 @@ impl Tree {
 
     /// The functions by name.
     #[must_use]
-    pub fn functions(&self) -> &[Function] {
+    pub fn functions(&self) -> &[FunctionToml] {
         &self.functions
     }
 
@@ -79,20 +81,20 @@ impl Tree {
 
     /// The function of a name.
     #[must_use]
-    pub fn function(&self, name: &str) -> Option<&Function> {
+    pub fn function(&self, name: &str) -> Option<&FunctionToml> {
         self.functions.iter().find(|function| function.name == name)
     }
 
     /// The functions in the order in which they are deployed.
     #[must_use]
-    pub fn deploy_order(&self) -> Vec<&Function> {
+    pub fn deploy_order(&self) -> Vec<&FunctionToml> {
         let mut functions: Vec<_> = self.functions.iter().collect();
         functions.sort_by_key(|function| function.place(&self.stores));
         functions
     }
 }
 
-fn function_of(files: &Files, name: &str, stores: &[Store]) -> Result<Function, Error> {
+fn function_of(files: &Files, name: &str, stores: &[Store]) -> Result<FunctionToml, Error> {
     let folder = format!("{LAMBDAS}/{name}");
     if !name::is_valid(name) {
         return Err(Error::of_file(&folder, format!("is no function's name; allowed is {}", name::FORM)));
@@ -104,11 +106,11 @@ fn function_of(files: &Files, name: &str, stores: &[Store]) -> Result<Function, 
     let text = of_folder("function.toml", "`firefly-render add` makes a folder with one")?;
     of_folder("Cargo.toml", "a function is a package")?;
     let extra = files.text(&format!("{folder}/extra.yaml"))?;
-    Function::parse(name, &text, extra, stores)
+    FunctionToml::parse(name, &text, extra, stores)
 }
 
 /// In one template each bucket needs a condition of its own.
-fn check_conditions(function: &Function, stores: &[Store]) -> Result<(), Error> {
+fn check_conditions(function: &FunctionToml, stores: &[Store]) -> Result<(), Error> {
     let mut seen: BTreeMap<&str, &Store> = BTreeMap::new();
     for store in function.stores(stores) {
         let Kind::Bucket { condition, .. } = &store.kind else { continue };

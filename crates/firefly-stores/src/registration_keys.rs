@@ -3,9 +3,9 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use firefly_core::caller::Caller;
 use firefly_core::registration::{KEY_LIFETIME_SECONDS, RegistrationKey};
 use firefly_core::time::UnixSeconds;
+use firefly_core::user::User;
 use firefly_runtime::{Aws, ConfigError, Environment, Random};
 use serde::Serialize;
 
@@ -54,12 +54,12 @@ impl RegistrationKeys {
         Ok(Self { client: dynamodb::client_with_connections(aws, 1)?, table, random: environment.random() })
     }
 
-    /// Makes a key for `caller`. A key that is live is never overwritten: another is drawn.
+    /// Makes a key for `user`. A key that is live is never overwritten: another is drawn.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the table fails.
-    pub async fn create(&self, caller: &Caller, now: UnixSeconds) -> Result<NewKey, StoreError> {
+    pub async fn create(&self, user: &User, now: UnixSeconds) -> Result<NewKey, StoreError> {
         let expires_at = now.saturating_add(KEY_LIFETIME_SECONDS);
         for _ in 0..RACE_ATTEMPTS {
             let key = self.random.draw(RegistrationKey::generate);
@@ -70,8 +70,8 @@ impl RegistrationKeys {
                 .item("key", AttributeValue::S(key.as_str().to_owned()))
                 .item("ttl", seconds(expires_at))
                 .item("generated_at", seconds(now))
-                .item("generated_by_sub", AttributeValue::S(caller.sub().to_owned()))
-                .item("generated_by_email", AttributeValue::S(caller.email().unwrap_or_default().to_owned()))
+                .item("generated_by_sub", AttributeValue::S(user.sub().to_owned()))
+                .item("generated_by_email", AttributeValue::S(user.email().unwrap_or_default().to_owned()))
                 .condition_expression("attribute_not_exists(#key) OR #ttl <= :now")
                 .expression_attribute_names("#key", "key")
                 .expression_attribute_names("#ttl", "ttl")
@@ -88,12 +88,12 @@ impl RegistrationKeys {
         Err(StoreError::Unavailable { operation: "dynamodb:PutItem", cause })
     }
 
-    /// The live keys that `caller` made, oldest first, from however many pages the table has.
+    /// The live keys that `user` made, oldest first, from however many pages the table has.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the table fails.
-    pub async fn list(&self, caller: &Caller, now: UnixSeconds) -> Result<Vec<ListedKey>, StoreError> {
+    pub async fn list(&self, user: &User, now: UnixSeconds) -> Result<Vec<ListedKey>, StoreError> {
         let mut pages = self
             .client
             .scan()
@@ -101,7 +101,7 @@ impl RegistrationKeys {
             .consistent_read(true)
             .filter_expression("generated_by_sub = :sub AND #ttl > :now")
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":sub", AttributeValue::S(caller.sub().to_owned()))
+            .expression_attribute_values(":sub", AttributeValue::S(user.sub().to_owned()))
             .expression_attribute_values(":now", seconds(now))
             .into_paginator()
             .items()

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use firefly_core::caller::Caller;
 use firefly_core::time::UnixSeconds;
+use firefly_core::user::User;
 use firefly_runtime::{Aws, Environment};
 use firefly_stores::{Backups, Devices, RegistrationKeys, Registrations, s3};
 use http::Response;
@@ -62,7 +62,7 @@ async fn the_first_calls_find_their_connections_open() {
     let opened = || (to_dynamodb.load(Ordering::SeqCst), to_s3.load(Ordering::SeqCst));
     assert_eq!(opened(), (1, 1));
 
-    let caller = Caller::of_claims(Some("anna"), None).unwrap();
+    let caller = User::of_claims(Some("anna"), None).unwrap();
     let put = objects.put_object().bucket("backups").key("a").send();
     let (create, put) = tokio::join!(keys.create(&caller, UnixSeconds::new(2_000_000_000)), put);
     assert!(create.is_ok() && put.is_ok());

@@ -37,7 +37,10 @@ impl Document {
             serde_yaml_ng::from_str(text).map_err(|error| ParseError::Yaml(error.to_string()))
         };
         match parsed? {
-            Value::Mapping(sections) => Ok(Self(sections)),
+            Value::Mapping(sections) => match unnamed(&sections) {
+                None => Ok(Self(sections)),
+                Some(key) => Err(ParseError::NotAName(key)),
+            },
             _ => Err(ParseError::NotAMapping),
         }
     }
@@ -162,6 +165,13 @@ impl Document {
         self.0.values().for_each(|value| collect(value, &mut found));
         found
     }
+}
+
+/// The first key of the template or of a section that is not a text, as YAML.
+fn unnamed(sections: &Mapping) -> Option<String> {
+    let entries = sections.values().filter_map(Value::as_mapping).flat_map(Mapping::keys);
+    let key = sections.keys().chain(entries).find(|key| !key.is_string())?;
+    Some(serde_yaml_ng::to_string(key).unwrap_or_default().trim_end().to_owned())
 }
 
 fn collect<'a>(value: &'a Value, found: &mut Vec<(String, &'a Value)>) {

@@ -87,4 +87,7 @@ pub enum ParseError {
     /// The text is a single value or a sequence.
     #[error("a mapping of sections is needed")]
     NotAMapping,
+    /// A key of the template or of one of its sections is a number or another value that is not a text.
+    #[error("{0:?} is not a name; allowed are texts")]
+    NotAName(String),
 }

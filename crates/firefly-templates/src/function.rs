@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use http::Method;
 use serde::Deserialize;
 
 use crate::error::{Problem, TemplateError};
 use crate::resource::Resource;
+use crate::route_key::RouteKey;
 use crate::template::{Source, Template};
 
 /// A function's template, resolved.
@@ -15,9 +15,9 @@ pub struct FunctionTemplate {
     /// The deployed function's name.
     pub function_name: String,
     /// The route that invokes it.
-    pub route: Route,
+    pub route: RouteKey,
     /// The callers that are let through to it.
-    pub authorizer: Authorizer,
+    pub authorizer: AuthorizationType,
     /// The environment it starts with; Lambda adds variables of its own.
     pub environment: BTreeMap<String, String>,
     /// Seconds after which an invocation is ended.
@@ -46,31 +46,9 @@ pub struct FunctionTemplate {
     pub invoke_source_arn: String,
 }
 
-/// A method and a path whose variable segments stand in braces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// The method.
-    pub method: Method,
-    /// The path, such as `/devices/{uuid}/backup`.
-    pub path: String,
-}
-
-impl Route {
-    /// The route as API Gateway names it: `GET /health`.
-    #[must_use]
-    pub fn key(&self) -> String {
-        format!("{} {}", self.method, self.path)
-    }
-
-    /// The names of the path's variables, in its order.
-    pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-    }
-}
-
 /// The callers that API Gateway lets through to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authorizer {
+pub enum AuthorizationType {
     /// Anyone is let through.
     None,
     /// Holders of a token that the JWT authorizer accepts.
@@ -103,7 +81,7 @@ impl FunctionTemplate {
     /// The first member that is absent, of the wrong form, unresolvable, or at odds with another one.
     pub fn parse(source: Source<'_>, parameters: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
         let template = Template::parse(source, parameters)?;
-        let function: Resource<'_, Function> = template.resource("AWS::Serverless::Function")?;
+        let function: Resource<'_, FunctionProperties> = template.resource("AWS::Serverless::Function")?;
         let role: Resource<'_, Role> = template.resource("AWS::IAM::Role")?;
         let log_group: Resource<'_, Logs> = template.resource("AWS::Logs::LogGroup")?;
         let integration: Resource<'_, Integration> = template.resource("AWS::ApiGatewayV2::Integration")?;
@@ -157,19 +135,16 @@ impl FunctionTemplate {
     }
 }
 
-fn route_of(route: &Resource<'_, RouteProperties>) -> Result<Route, TemplateError> {
+fn route_of(route: &Resource<'_, RouteProperties>) -> Result<RouteKey, TemplateError> {
     let key = &route.properties.route_key;
-    let parts = key.split_once(' ').filter(|(_, path)| path.starts_with('/'));
-    match parts.and_then(|(method, path)| Some((method.parse().ok()?, path))) {
-        Some((method, path)) => Ok(Route { method, path: path.to_owned() }),
-        None => Err(route.fail("RouteKey", Problem::Shape(format!("{key:?} is no method and path")))),
-    }
+    RouteKey::parse(key)
+        .ok_or_else(|| route.fail("RouteKey", Problem::Shape(format!("{key:?} is not a method and a path"))))
 }
 
-fn authorizer_of(route: &Resource<'_, RouteProperties>) -> Result<Authorizer, TemplateError> {
+fn authorizer_of(route: &Resource<'_, RouteProperties>) -> Result<AuthorizationType, TemplateError> {
     match (route.properties.authorization_type.as_str(), &route.properties.authorizer_id) {
-        ("NONE", None) => Ok(Authorizer::None),
-        ("JWT", Some(_)) => Ok(Authorizer::Jwt),
+        ("NONE", None) => Ok(AuthorizationType::None),
+        ("JWT", Some(_)) => Ok(AuthorizationType::Jwt),
         (kind, id) => {
             let with = if id.is_some() { "with" } else { "without" };
             let problem =
@@ -201,7 +176,7 @@ fn grants_of(role: &Resource<'_, Role>) -> Result<Vec<Grant>, TemplateError> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Function {
+struct FunctionProperties {
     function_name: String,
     code_uri: String,
     handler: String,

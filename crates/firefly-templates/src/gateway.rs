@@ -67,7 +67,7 @@ impl GatewayTemplate {
         let template = Template::parse(source, parameters)?;
         let api: Resource<'_, Api> = template.resource("AWS::ApiGatewayV2::Api")?;
         let stage: Resource<'_, Stage> = template.resource("AWS::ApiGatewayV2::Stage")?;
-        let authorizer: Resource<'_, Authorizer> = template.resource("AWS::ApiGatewayV2::Authorizer")?;
+        let authorizer: Resource<'_, AuthorizerProperties> = template.resource("AWS::ApiGatewayV2::Authorizer")?;
         stage.expect("ApiId", &stage.properties.api_id, api.id)?;
         authorizer.expect("ApiId", &authorizer.properties.api_id, api.id)?;
         authorizer.expect("AuthorizerType", &authorizer.properties.authorizer_type, "JWT")?;
@@ -94,7 +94,7 @@ struct Stage {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Authorizer {
+struct AuthorizerProperties {
     api_id: String,
     authorizer_type: String,
     jwt_configuration: JwtAuthorizer,

@@ -8,6 +8,7 @@
 //!
 //! Source: AWS CloudFormation User Guide, "Template reference" and "Intrinsic function reference".
 
+mod caller;
 mod condition;
 mod document;
 mod error;
@@ -16,13 +17,16 @@ mod gateway;
 mod intrinsic;
 mod resolver;
 mod resource;
+mod route_key;
 mod storage;
 mod template;
 
+pub use caller::Caller;
 pub use document::{Document, Parameter, members, tagged, texts};
 pub use error::{ParseError, Problem, TemplateError};
-pub use function::{Authorizer, FunctionTemplate, Grant, LogGroup, Route};
+pub use function::{AuthorizationType, FunctionTemplate, Grant, LogGroup};
 pub use gateway::{CorsTemplate, GatewayTemplate, JwtAuthorizer, Throttle};
+pub use route_key::RouteKey;
 pub use storage::{
     AttributeType, BillingMode, BucketTemplate, Index, Key, KeyAttribute, KeyType, Projection, ProjectionType,
     TableTemplate,

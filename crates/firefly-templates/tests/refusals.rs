@@ -124,7 +124,7 @@ fn a_function_template_at_odds_with_itself_is_refused() {
         (
             "RouteKey: GET /devices",
             "RouteKey: $default",
-            "Route.Properties.RouteKey: \"$default\" is no method and path",
+            "Route.Properties.RouteKey: \"$default\" is not a method and a path",
         ),
         (
             "AuthorizationType: JWT",

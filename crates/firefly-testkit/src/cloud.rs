@@ -10,7 +10,7 @@ use firefly_core::registration::RegistrationKey;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_local::issuer::Identity as User;
-use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer};
+use firefly_local::{Cloud, CloudOptions, Credentials, Data, TokenIssuer};
 use firefly_runtime::{Aws, Environment};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::Value;
@@ -77,7 +77,7 @@ impl TestCloud {
         };
         let (dynamodb_endpoint, s3_endpoint) = other.map(|(_, endpoints)| endpoints).unzip();
         let reading = Arc::clone(&clock);
-        let cloud = Cloud::start(Options {
+        let cloud = Cloud::start(CloudOptions {
             listen: "127.0.0.1:0".to_owned(),
             data_dir: data_dir.to_owned(),
             data: Data::Ephemeral,

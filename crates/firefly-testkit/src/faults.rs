@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request, Uri};
 use serde_json::Value;
 
-pub use emulator_kit::faults::{Answer, Fault, INTERNALS};
+pub use emulator_kit::faults::{Fault, FaultResponse, INTERNALS};
 pub use outage::{Broken, Outage, assert_outage};
 
 use crate::TestCloud;

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 pub use environment::template;
 pub use event::Event;
 pub use payload::parse_payload;
-pub use server::{Reply, Server, TRACE_ID};
+pub use server::{Reply, RuntimeApiServer, TRACE_ID};
 
 use crate::TestCloud;
 use crate::answer::json;
@@ -45,7 +45,7 @@ const SECRET_HEADERS: [&str; 5] =
 /// tells it to log everything. It is killed when this is dropped.
 pub struct RuntimeApi {
     template: FunctionTemplate,
-    server: Server,
+    server: RuntimeApiServer,
     process: Child,
     output: TempDir,
 }
@@ -99,7 +99,8 @@ impl RuntimeApi {
     }
 
     async fn spawn(binary: &str, template: FunctionTemplate, environment: BTreeMap<String, String>) -> Self {
-        let server = Server::start(&template.function_name, Duration::from_secs(template.timeout_seconds)).await;
+        let server =
+            RuntimeApiServer::start(&template.function_name, Duration::from_secs(template.timeout_seconds)).await;
         let output = TempDir::new().expect("a temporary directory can be made");
         let file = |name| Stdio::from(fs::File::create(output.path().join(name)).expect("a file can be made"));
         let (port, memory) = (server.port().to_string(), template.memory_mb.to_string());

@@ -1,3 +1,5 @@
+//! Tables of the functions that a test treats in their own way.
+
 /// Returns the value of a function's row in a table of special cases, if it has one.
 ///
 /// # Panics

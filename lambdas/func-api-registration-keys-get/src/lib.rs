@@ -28,7 +28,7 @@ impl Route for Handler {
     }
 
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
-        let registration_keys = self.keys.list(&request.caller()?, now).await?;
+        let registration_keys = self.keys.list(&request.user()?, now).await?;
         Ok(Answer::json(Outcome::new("keys_listed"), StatusCode::OK, &KeyList { registration_keys }).no_store())
     }
 }

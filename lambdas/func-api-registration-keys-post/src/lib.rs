@@ -21,7 +21,7 @@ impl Route for Handler {
     }
 
     async fn handle(&self, now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
-        let key = self.keys.create(&request.caller()?, now).await?;
+        let key = self.keys.create(&request.user()?, now).await?;
         Ok(Answer::json(Outcome::new("key_created").counted("KeysMinted"), StatusCode::CREATED, &key).no_store())
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use firefly_core::time::UnixSeconds;
 use firefly_runtime::Metrics;
 use firefly_runtime::log::{self, LogLevel};
-use firefly_testkit::faults::{Answer, Call, Fault, Faults};
+use firefly_testkit::faults::{Call, Fault, FaultResponse, Faults};
 use firefly_testkit::{Invoked, START, TestCloud};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -334,7 +334,7 @@ async fn appconfig_is_polled_when_it_says_and_not_before() {
     let url = faults.in_front_of(cloud.appconfigdata_endpoint()).await;
     let headers =
         vec![("Next-Poll-Configuration-Token", "next".to_owned()), ("Next-Poll-Interval-In-Seconds", "300".to_owned())];
-    let latest = Fault::Answer(Answer { status: 200, headers, body: r#"{"logging":"INFO"}"#.into() });
+    let latest = Fault::Answer(FaultResponse { status: 200, headers, body: r#"{"logging":"INFO"}"#.into() });
     faults.every(Call::LatestConfiguration, latest);
     let instance = Instance::new(&cloud, HEALTH, asking(&url), None);
     for (seconds, polls) in [(0, 1), (1, 1), (45, 1), (299, 1), (300, 2), (301, 2), (599, 2), (600, 3), (601, 3)] {

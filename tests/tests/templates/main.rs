@@ -18,7 +18,7 @@ use firefly_deploy::graph::STACKS;
 use firefly_functions::ALL;
 use firefly_render::{Caller, Kind, Store, Tree};
 use firefly_runtime::{Environment, Metrics};
-use firefly_templates::{Authorizer, FunctionTemplate, members};
+use firefly_templates::{AuthorizationType, FunctionTemplate, members};
 
 /// A route as its function's `function.toml` says it, and whether its stack has the parameter of the bucket.
 struct Route {
@@ -85,8 +85,8 @@ fn every_function_is_deployed_as_its_route_says() {
     for route in routes() {
         let function = route.function.as_str();
         let template = deployed(function);
-        assert_eq!(template.route.key(), route.key);
-        let authorizer = if route.caller.has_token() { Authorizer::Jwt } else { Authorizer::None };
+        assert_eq!(template.route.to_string(), route.key);
+        let authorizer = if route.caller.has_token() { AuthorizationType::Jwt } else { AuthorizationType::None };
         assert_eq!(template.authorizer, authorizer, "{function}");
         assert_eq!(template.function_name, format!("firefly-{function}"));
         assert_eq!(template.role_name, format!("firefly-{function}-role"));

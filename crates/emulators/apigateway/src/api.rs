@@ -7,7 +7,7 @@ use http::Method;
 use crate::authorizer::Authorizer;
 use crate::cors::Cors;
 use crate::event::decode;
-use crate::lambda::Function;
+use crate::lambda::LambdaFunction;
 
 /// Reads the clock: whole seconds since 1970-01-01T00:00:00Z.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -15,7 +15,7 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// An HTTP API with its routes.
 pub struct Api {
     /// The routes. The first one that matches a request is taken.
-    pub routes: Vec<Route>,
+    pub routes: Vec<LambdaRoute>,
     /// Judges the tokens of requests to routes that need one.
     pub authorizer: Authorizer,
     /// The pages that may call the API.
@@ -28,7 +28,7 @@ pub struct Api {
 }
 
 /// A route and the function behind it.
-pub struct Route {
+pub struct LambdaRoute {
     /// The method.
     pub method: Method,
     /// The path, whose variable segments stand in braces: `/things/{id}`.
@@ -36,10 +36,10 @@ pub struct Route {
     /// `true` if a request needs a token that the authorizer accepts.
     pub needs_token: bool,
     /// The function that answers.
-    pub function: Function,
+    pub function: LambdaFunction,
 }
 
-impl Route {
+impl LambdaRoute {
     /// The route as API Gateway names it: `GET /things/{id}`.
     #[must_use]
     pub fn key(&self) -> String {

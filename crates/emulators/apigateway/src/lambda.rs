@@ -16,7 +16,7 @@ use crate::reply;
 pub(crate) const MAX_PAYLOAD_LENGTH: usize = 6 * 1024 * 1024 + 100;
 
 /// A function and the limits of its invocations.
-pub struct Function {
+pub struct LambdaFunction {
     /// The name that Lambda knows it by; it stands in the log.
     pub name: String,
     /// The memory in MiB; it stands in the log and is not enforced.
@@ -44,7 +44,7 @@ pub struct Invocation {
     pub time_left: Duration,
 }
 
-impl Function {
+impl LambdaFunction {
     /// Runs the function and makes an HTTP response of its reply; each failure of it is a 500.
     pub(crate) async fn answer(&self, now: u64, request_id: &str, event: String) -> Response {
         let invocation = Invocation { event, request_id: request_id.to_owned(), now, time_left: self.timeout };

@@ -14,9 +14,9 @@ mod lambda;
 mod reply;
 mod server;
 
-pub use api::{Api, Clock, Route};
+pub use api::{Api, Clock, LambdaRoute};
 pub use authorizer::{Authorizer, Claims, Unauthorized};
 pub use cors::Cors;
 pub use key_set::{KeySet, KeySetError};
-pub use lambda::{Function, Invocation, Invoke};
+pub use lambda::{Invocation, Invoke, LambdaFunction};
 pub use server::serve;

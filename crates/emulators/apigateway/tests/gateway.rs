@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use emulator_apigateway::{Api, Authorizer, Cors, Function, Invocation, Invoke, KeySet, Route, serve};
+use emulator_apigateway::{Api, Authorizer, Cors, Invocation, Invoke, KeySet, LambdaFunction, LambdaRoute, serve};
 use emulator_kit::{Limits, Listener};
 use futures::future::join_all;
 use http::Method;
@@ -32,11 +32,11 @@ fn replies(reply: String) -> Invoke {
     })
 }
 
-fn route(key: &str, invoke: Invoke) -> Route {
+fn route(key: &str, invoke: Invoke) -> LambdaRoute {
     let (method, path) = key.split_once(' ').unwrap();
     let function =
-        Function { name: "the-function".to_owned(), memory_mb: 128, timeout: Duration::from_millis(300), invoke };
-    Route { method: method.parse().unwrap(), path: path.to_owned(), needs_token: false, function }
+        LambdaFunction { name: "the-function".to_owned(), memory_mb: 128, timeout: Duration::from_millis(300), invoke };
+    LambdaRoute { method: method.parse().unwrap(), path: path.to_owned(), needs_token: false, function }
 }
 
 /// An authorizer that accepts no token: nobody has the private key.
@@ -46,7 +46,7 @@ fn authorizer() -> Authorizer {
     Authorizer::for_key_set("issuer", "audience", KeySet::parse("the test's keys", &keys).unwrap())
 }
 
-fn api(routes: Vec<Route>) -> Api {
+fn api(routes: Vec<LambdaRoute>) -> Api {
     let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let cors = Cors {
         allow_origins: text(&["https://page.example"]),
@@ -156,7 +156,7 @@ async fn a_route_that_needs_a_token_is_401_without_one() {
         counted.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { Ok(r#"{"statusCode":200}"#.to_owned()) })
     });
-    let guarded = Route { needs_token: true, ..route("GET /guarded", invoke) };
+    let guarded = LambdaRoute { needs_token: true, ..route("GET /guarded", invoke) };
     let url = start(api(vec![guarded, route("GET /open", echo())])).await;
     for token in [None, Some("Bearer"), Some("Bearer garbage"), Some("garbage")] {
         let request = |path: &str| {
@@ -291,8 +291,8 @@ async fn requests_beyond_the_concurrency_wait() {
             Ok(json!({ "statusCode": 200, "body": together.to_string() }).to_string())
         })
     });
-    let held = Function { timeout: Duration::from_secs(60), ..route("GET /", invoke).function };
-    let url = start(api(vec![Route { function: held, ..route("GET /", echo()) }])).await;
+    let held = LambdaFunction { timeout: Duration::from_secs(60), ..route("GET /", invoke).function };
+    let url = start(api(vec![LambdaRoute { function: held, ..route("GET /", echo()) }])).await;
     let answers = join_all((0..6).map(async |_| get(&url).await.text().await.unwrap().parse::<usize>().unwrap()));
     let release = async {
         while running.load(Ordering::SeqCst) < 2 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use emulator_kit::{Callers, Deadlines, Listener, Refusal};
+use emulator_kit::{Deadlines, Listener, Principals, Refusal};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use serde::Deserialize;
@@ -26,17 +26,17 @@ struct StartSession {
     configuration_profile_identifier: String,
 }
 
-/// The API over a directory of configurations, and its callers.
+/// The API over a directory of configurations, and its principals.
 #[derive(Clone)]
 struct Api {
     dir: Arc<PathBuf>,
-    callers: Callers,
+    principals: Principals,
     deadlines: Deadlines,
 }
 
-/// Serves the configurations in `dir` to `callers` until `until` resolves and the requests under way are answered.
-pub async fn serve(listener: Listener, dir: PathBuf, callers: Callers, until: impl Future<Output = ()> + Send) {
-    let api = Api { dir: Arc::new(dir), callers, deadlines: listener.limits().deadlines };
+/// Serves the configurations in `dir` to `principals` until `until` resolves and the requests under way are answered.
+pub async fn serve(listener: Listener, dir: PathBuf, principals: Principals, until: impl Future<Output = ()> + Send) {
+    let api = Api { dir: Arc::new(dir), principals, deadlines: listener.limits().deadlines };
     let answer = move |_peer, request| api.clone().answer(request);
     listener.serve("AppConfig", answer, until).await;
 }
@@ -45,13 +45,13 @@ impl Api {
     /// Answers one HTTP request. A stranger learns nothing, and the body of a stranger's request is not read.
     async fn answer(self, request: Request<Body>) -> Response {
         let (head, body) = request.into_parts();
-        let caller = match self.callers.admit(&head) {
-            Ok(caller) => caller,
+        let principal = match self.principals.admit(&head) {
+            Ok(principal) => principal,
             Err(Refusal::Foreign) => return emulator_kit::foreign(),
             Err(Refusal::Credentials) => return forbidden(),
         };
         match emulator_kit::read(body, MAX_REQUEST_LENGTH, self.deadlines.body).await {
-            Ok(body) if caller.signed(&head, &body) => self.execute(&head, &body),
+            Ok(body) if principal.signed(&head, &body) => self.execute(&head, &body),
             Ok(_) => forbidden(),
             Err(_) => error(StatusCode::BAD_REQUEST, "BadRequestException", "The request has no body that can be read"),
         }

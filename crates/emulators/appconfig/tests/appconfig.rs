@@ -12,7 +12,7 @@ use aws_sdk_appconfigdata::Client;
 use aws_sdk_appconfigdata::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_appconfigdata::error::ProvideErrorMetadata as _;
 use emulator_appconfig::serve;
-use emulator_kit::{Caller, Callers, Grants, Limits, Listener};
+use emulator_kit::{Grants, Limits, Listener, Principal, Principals};
 use tempfile::TempDir;
 use truncation::{assert_no_other_length, text};
 
@@ -20,13 +20,13 @@ use truncation::{assert_no_other_length, text};
 async fn start(dir: &Path) -> String {
     let listener = Listener::loopback(Limits::default()).await.unwrap();
     let url = listener.url();
-    let callers = Callers::new([Caller {
-        access_key_id: "caller".to_owned(),
+    let principals = Principals::new([Principal {
+        access_key_id: "principal".to_owned(),
         secret_access_key: "secret".to_owned(),
         session_token: None,
         grants: Grants::Everything,
     }]);
-    tokio::spawn(serve(listener, dir.to_owned(), callers, std::future::pending()));
+    tokio::spawn(serve(listener, dir.to_owned(), principals, std::future::pending()));
     url
 }
 
@@ -35,7 +35,7 @@ fn client(url: &str, secret: &str) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .endpoint_url(url)
-        .credentials_provider(Credentials::new("caller", secret, None, None, "test"))
+        .credentials_provider(Credentials::new("principal", secret, None, None, "test"))
         .http_client(aws_smithy_http_client::Builder::new().build_http());
     Client::from_conf(config.build())
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
-use emulator_kit::{BodyError, Caller, Callers, Deadlines, Refusal};
+use emulator_kit::{BodyError, Deadlines, Principal, Principals, Refusal};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use serde_json::json;
@@ -23,11 +23,11 @@ const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 /// The content type of every request and answer.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 
-/// The engine and its callers.
+/// The engine and its principals.
 #[derive(Clone)]
 pub(crate) struct Protocol {
     pub(crate) database: Database,
-    pub(crate) callers: Callers,
+    pub(crate) principals: Principals,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -35,21 +35,21 @@ impl Protocol {
     /// Answers one HTTP request. A stranger learns nothing, and the body of a stranger's request is not read.
     pub(crate) async fn answer(self, request: Request<Body>) -> Response {
         let (head, body) = request.into_parts();
-        let caller = match self.callers.admit(&head) {
-            Ok(caller) if head.method == Method::POST => caller,
+        let principal = match self.principals.admit(&head) {
+            Ok(principal) if head.method == Method::POST => principal,
             Ok(_) | Err(Refusal::Foreign) => return emulator_kit::foreign(),
             Err(Refusal::Credentials) => return unrecognized(),
         };
         match emulator_kit::read(body, MAX_REQUEST_LENGTH, self.deadlines.body).await {
-            Ok(body) => self.execute(caller, &head, &body),
+            Ok(body) => self.execute(principal, &head, &body),
             Err(BodyError::TooLong) => failure(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", ""),
             Err(BodyError::Late) => failure(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", ""),
             Err(BodyError::Broken) => failure(StatusCode::BAD_REQUEST, "SerializationException", ""),
         }
     }
 
-    fn execute(&self, caller: &Caller, head: &Parts, body: &Bytes) -> Response {
-        if !caller.signed(head, body) {
+    fn execute(&self, principal: &Principal, head: &Parts, body: &Bytes) -> Response {
+        if !principal.signed(head, body) {
             return invalid_signature();
         }
         match operation(&head.headers).and_then(|operation| run(&self.database.0, operation, body)) {

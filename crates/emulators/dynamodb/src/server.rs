@@ -3,7 +3,7 @@
 use std::io;
 use std::thread;
 
-use emulator_kit::{Callers, Listener};
+use emulator_kit::{Listener, Principals};
 use tokio::sync::oneshot;
 
 use crate::database::Database;
@@ -12,7 +12,7 @@ use crate::protocol::Protocol;
 /// Threads that work on the database. They wait for one lock, so the caller's own threads must not be among them.
 const THREADS: usize = 2;
 
-/// Serves the database to `callers` on threads of its own until `until` resolves and the requests under way are answered.
+/// Serves the database to `principals` on threads of its own until `until` resolves and the requests under way are answered.
 ///
 /// It serves from now on; the future resolves when it has stopped and the database is closed.
 ///
@@ -21,7 +21,7 @@ const THREADS: usize = 2;
 pub fn serve(
     listener: Listener,
     database: Database,
-    callers: Callers,
+    principals: Principals,
     until: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<impl Future<Output = ()> + Send> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -33,7 +33,7 @@ pub fn serve(
     let (ended, end) = oneshot::channel::<()>();
     thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
         let sweeper = runtime.spawn(database.clone().sweep());
-        let protocol = Protocol { database, callers, deadlines: listener.limits().deadlines };
+        let protocol = Protocol { database, principals, deadlines: listener.limits().deadlines };
         let answer = move |_peer, request| protocol.clone().answer(request);
         runtime.block_on(listener.serve("the embedded DynamoDB", answer, until));
         sweeper.abort();

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_smithy_types::body::SdkBody;
 use emulator_dynamodb::{Database, serve};
-use emulator_kit::{Caller, Callers, Grants, Limits, Listener};
+use emulator_kit::{Grants, Limits, Listener, Principal, Principals};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -25,25 +25,25 @@ const TABLE: &str = "the-table";
 const GENEROUS: Duration = Duration::from_secs(60);
 
 /// A served database.
-struct Server {
+struct Emulator {
     url: String,
     stop: oneshot::Sender<()>,
     done: JoinHandle<()>,
 }
 
-impl Server {
+impl Emulator {
     async fn start(dir: &Path) -> Self {
         let database = Database::open(&dir.join("database.sqlite")).unwrap();
         let listener = Listener::loopback(Limits::default()).await.unwrap();
         let url = listener.url();
-        let callers = Callers::new([Caller {
-            access_key_id: "caller".to_owned(),
+        let principals = Principals::new([Principal {
+            access_key_id: "principal".to_owned(),
             secret_access_key: "secret".to_owned(),
             session_token: Some("token".to_owned()),
             grants: Grants::Everything,
         }]);
         let (stop, stopped) = oneshot::channel();
-        let served = serve(listener, database, callers, async move { drop(stopped.await) }).unwrap();
+        let served = serve(listener, database, principals, async move { drop(stopped.await) }).unwrap();
         Self { url, stop, done: tokio::spawn(served) }
     }
 
@@ -53,7 +53,7 @@ impl Server {
     }
 
     fn client(&self) -> Client {
-        self.client_with("caller", "secret", "token")
+        self.client_with("principal", "secret", "token")
     }
 
     fn client_with(&self, id: &str, secret: &str, token: &str) -> Client {
@@ -82,14 +82,14 @@ async fn create_table(client: &Client) {
 #[tokio::test(flavor = "multi_thread")]
 async fn items_are_there_after_a_restart() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client();
     create_table(&client).await;
     let put = client.put_item().table_name(TABLE).item("key", text("a")).item("value", text("b")).send().await.unwrap();
     assert_eq!(put.request_id().unwrap().len(), 52);
     server.stop().await;
 
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let found = server.client().get_item().table_name(TABLE).key("key", text("a")).send().await.unwrap();
     assert_eq!(found.item().unwrap()["value"], text("b"));
     let absent = server.client().get_item().table_name(TABLE).key("key", text("c")).send().await.unwrap();
@@ -99,7 +99,7 @@ async fn items_are_there_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_item_is_deleted_and_another_stays() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client();
     create_table(&client).await;
     let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires").build().unwrap();
@@ -121,7 +121,7 @@ async fn an_expired_item_is_deleted_and_another_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_condition_that_fails_is_refused() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client();
     create_table(&client).await;
     let put =
@@ -134,11 +134,11 @@ async fn a_condition_that_fails_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_and_a_wrong_signature_are_refused() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     for (id, secret, token, code) in [
         ("nobody", "secret", "token", "UnrecognizedClientException"),
-        ("caller", "secret", "another", "UnrecognizedClientException"),
-        ("caller", "a guess", "token", "InvalidSignatureException"),
+        ("principal", "secret", "another", "UnrecognizedClientException"),
+        ("principal", "a guess", "token", "InvalidSignatureException"),
     ] {
         let error = server.client_with(id, secret, token).list_tables().send().await.unwrap_err();
         assert_eq!((error.code(), error.raw_response().unwrap().status().as_u16()), (Some(code), 400), "{id} {secret}");
@@ -148,7 +148,7 @@ async fn a_stranger_and_a_wrong_signature_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_cannot_be_read_is_refused_with_the_reason() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     for (target, body, code) in [
         ("Nothing", "{}", "UnknownOperationException"),
         ("ListTables", "{", "SerializationException"),

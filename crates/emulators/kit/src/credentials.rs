@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// The secret access key and session token of all who may call the emulators of one run. They are drawn at its start; the
-/// access key id tells the callers apart.
+/// access key id tells the principals apart.
 #[derive(Clone)]
 pub struct Credentials {
     secret_access_key: String,
@@ -37,7 +37,7 @@ impl Credentials {
         &self.session_token
     }
 
-    /// The credentials of the caller with this access key id, as the environment variables of AWS's SDKs.
+    /// The credentials of the principal with this access key id, as the environment variables of AWS's SDKs.
     #[must_use]
     pub fn environment(&self, access_key_id: &str) -> BTreeMap<String, String> {
         [

@@ -19,7 +19,7 @@ pub enum Fault {
     /// The call passes, and the emulator answers.
     Pass,
     /// This is the answer; the emulator does not see the call.
-    Answer(Answer),
+    Answer(FaultResponse),
     /// The connection ends; the emulator does not see the call.
     DropCall,
     /// The emulator does the work; the connection ends in place of its answer.
@@ -34,7 +34,7 @@ pub enum Fault {
 
 /// An answer in an emulator's place.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct FaultResponse {
     /// The HTTP status.
     pub status: u16,
     /// The headers other than `Content-Length`.
@@ -51,7 +51,7 @@ impl Fault {
     #[must_use]
     pub fn json_error(status: u16, code: &str) -> Self {
         let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"{code} on {INTERNALS}"}}"#);
-        Self::Answer(Answer { status, headers: vec![("x-amzn-errortype", code.to_owned())], body: body.into() })
+        Self::Answer(FaultResponse { status, headers: vec![("x-amzn-errortype", code.to_owned())], body: body.into() })
     }
 
     /// DynamoDB's TransactionCanceledException with one reason for each item: `None` where an item is not the cause.
@@ -74,16 +74,16 @@ impl Fault {
              <Resource>/{INTERNALS}</Resource><RequestId>4442587FB7D0A2F9</RequestId></Error>"
         );
         let headers = vec![("content-type", "application/xml".to_owned())];
-        Self::Answer(Answer { status, headers, body: body.into() })
+        Self::Answer(FaultResponse { status, headers, body: body.into() })
     }
 
     /// An answer without headers.
     pub fn bytes(status: u16, body: impl Into<Bytes>) -> Self {
-        Self::Answer(Answer { status, headers: Vec::new(), body: body.into() })
+        Self::Answer(FaultResponse { status, headers: Vec::new(), body: body.into() })
     }
 }
 
-impl Answer {
+impl FaultResponse {
     fn into_response(self) -> io::Result<Response> {
         let mut response = Response::builder().status(self.status);
         for (name, value) in self.headers {

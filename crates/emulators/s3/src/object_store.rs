@@ -30,7 +30,7 @@ use std::time::SystemTime;
 use s3s::crypto::{Checksum as _, Md5, Sha256};
 use s3s::path::check_bucket_name;
 
-pub use self::error::StoreError;
+pub use self::error::ObjectStoreError;
 use self::files::{make_directory, names_in, sync_directory};
 pub use self::version::{Content, NewObject, Precondition, Version};
 use self::version_file::TemporaryFile;
@@ -57,22 +57,22 @@ impl ObjectStore {
     /// Opens the store in `dir`, which is made if need be, and removes the files that an interrupted process left in `tmp`.
     ///
     /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::Io`].
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+    /// [`ObjectStoreError::InUse`], [`ObjectStoreError::Io`].
+    pub fn open(dir: &Path) -> Result<Self, ObjectStoreError> {
         let buckets = dir.join("buckets");
         let temporary = dir.join("tmp");
         for path in [&buckets, &temporary] {
-            fs::create_dir_all(path).map_err(StoreError::io(path))?;
+            fs::create_dir_all(path).map_err(ObjectStoreError::io(path))?;
         }
         let lock_path = dir.join("lock");
-        let lock = File::create(&lock_path).map_err(StoreError::io(&lock_path))?;
+        let lock = File::create(&lock_path).map_err(ObjectStoreError::io(&lock_path))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
-            TryLockError::Error(source) => StoreError::Io { path: lock_path, source },
+            TryLockError::WouldBlock => ObjectStoreError::InUse(dir.to_owned()),
+            TryLockError::Error(source) => ObjectStoreError::Io { path: lock_path, source },
         })?;
         for name in names_in(&temporary)? {
             let path = temporary.join(name);
-            fs::remove_file(&path).map_err(StoreError::io(&path))?;
+            fs::remove_file(&path).map_err(ObjectStoreError::io(&path))?;
         }
         sync_directory(dir)?;
         let stripes = (0..LOCK_STRIPES).map(|_| Mutex::new(())).collect();
@@ -82,10 +82,10 @@ impl ObjectStore {
     /// Makes a bucket; an existing one is left as it is.
     ///
     /// # Errors
-    /// [`StoreError::InvalidBucketName`], [`StoreError::Io`].
-    pub fn create_bucket(&self, name: &str) -> Result<(), StoreError> {
+    /// [`ObjectStoreError::InvalidBucketName`], [`ObjectStoreError::Io`].
+    pub fn create_bucket(&self, name: &str) -> Result<(), ObjectStoreError> {
         if !check_bucket_name(name) {
-            return Err(StoreError::InvalidBucketName(name.to_owned()));
+            return Err(ObjectStoreError::InvalidBucketName(name.to_owned()));
         }
         make_directory(&self.buckets, &self.buckets.join(name))
     }
@@ -93,16 +93,16 @@ impl ObjectStore {
     /// The names of all buckets, sorted.
     ///
     /// # Errors
-    /// [`StoreError::Io`].
-    pub fn buckets(&self) -> Result<Vec<String>, StoreError> {
+    /// [`ObjectStoreError::Io`].
+    pub fn buckets(&self) -> Result<Vec<String>, ObjectStoreError> {
         names_in(&self.buckets)
     }
 
     /// Succeeds when the bucket exists.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchBucket`].
-    pub fn check_bucket(&self, name: &str) -> Result<(), StoreError> {
+    /// [`ObjectStoreError::NoSuchBucket`].
+    pub fn check_bucket(&self, name: &str) -> Result<(), ObjectStoreError> {
         self.bucket(name).map(drop)
     }
 
@@ -110,8 +110,8 @@ impl ObjectStore {
     /// meet, exactly one succeeds.
     ///
     /// # Errors
-    /// [`StoreError::PreconditionFailed`]; [`StoreError::NoSuchKey`] for [`Precondition::Matches`] on an absent key;
-    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`]. An error leaves the object as it was
+    /// [`ObjectStoreError::PreconditionFailed`]; [`ObjectStoreError::NoSuchKey`] for [`Precondition::Matches`] on an absent key;
+    /// [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`]. An error leaves the object as it was
     /// before; if syncing its directory failed, the object is the old or the new one.
     pub fn put(
         &self,
@@ -119,7 +119,7 @@ impl ObjectStore {
         key: &str,
         object: NewObject,
         condition: &Precondition,
-    ) -> Result<Version, StoreError> {
+    ) -> Result<Version, ObjectStoreError> {
         let NewObject { body, content_type, metadata } = object;
         let content = Content {
             size: body.len() as u64,
@@ -134,21 +134,21 @@ impl ObjectStore {
     /// Adds a delete marker, as S3 does in a versioned bucket whether or not there is anything to delete.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchBucket`], [`StoreError::Io`].
-    pub fn delete(&self, bucket: &str, key: &str) -> Result<Version, StoreError> {
+    /// [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Io`].
+    pub fn delete(&self, bucket: &str, key: &str) -> Result<Version, ObjectStoreError> {
         self.add_version(bucket, key, None, &[], &Precondition::None)
     }
 
     /// Removes one version for good. Removing the newest one uncovers the one before it.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchVersion`], [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
-    pub fn delete_version(&self, bucket: &str, key: &str, version_id: &str) -> Result<Version, StoreError> {
+    /// [`ObjectStoreError::NoSuchVersion`], [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`].
+    pub fn delete_version(&self, bucket: &str, key: &str, version_id: &str) -> Result<Version, ObjectStoreError> {
         let directory = self.key_directory(bucket, key)?;
         let _writing = self.lock(&directory);
-        let version = open_version(&directory, version_id)?.ok_or(StoreError::NoSuchVersion)?.version;
+        let version = open_version(&directory, version_id)?.ok_or(ObjectStoreError::NoSuchVersion)?.version;
         let path = directory.join(&version.id);
-        fs::remove_file(&path).map_err(StoreError::io(&path))?;
+        fs::remove_file(&path).map_err(ObjectStoreError::io(&path))?;
         sync_directory(&directory)?;
         Ok(version)
     }
@@ -156,27 +156,27 @@ impl ObjectStore {
     /// The current object of a key.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchKey`], [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
-    pub fn find(&self, bucket: &str, key: &str) -> Result<Found, StoreError> {
+    /// [`ObjectStoreError::NoSuchKey`], [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`].
+    pub fn find(&self, bucket: &str, key: &str) -> Result<Found, ObjectStoreError> {
         match newest_version(&self.key_directory(bucket, key)?)? {
             Some(found) if found.version.content.is_some() => Ok(found),
-            other => Err(StoreError::NoSuchKey { delete_marker: other.map(|marker| marker.version.id) }),
+            other => Err(ObjectStoreError::NoSuchKey { delete_marker: other.map(|marker| marker.version.id) }),
         }
     }
 
     /// One version of a key, which may be a delete marker.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchVersion`], [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
-    pub fn find_version(&self, bucket: &str, key: &str, version_id: &str) -> Result<Found, StoreError> {
-        open_version(&self.key_directory(bucket, key)?, version_id)?.ok_or(StoreError::NoSuchVersion)
+    /// [`ObjectStoreError::NoSuchVersion`], [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`].
+    pub fn find_version(&self, bucket: &str, key: &str, version_id: &str) -> Result<Found, ObjectStoreError> {
+        open_version(&self.key_directory(bucket, key)?, version_id)?.ok_or(ObjectStoreError::NoSuchVersion)
     }
 
     /// The current objects whose key starts with `prefix`, in the order of their keys' bytes.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
-    pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Version>, StoreError> {
+    /// [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`].
+    pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Version>, ObjectStoreError> {
         let bucket = self.bucket(bucket)?;
         let mut objects = Vec::new();
         for name in names_in(&bucket)? {
@@ -191,8 +191,8 @@ impl ObjectStore {
     /// newest version of a key first.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchBucket`], [`StoreError::Broken`], [`StoreError::Io`].
-    pub fn list_versions(&self, bucket: &str, prefix: &str) -> Result<Vec<Version>, StoreError> {
+    /// [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`].
+    pub fn list_versions(&self, bucket: &str, prefix: &str) -> Result<Vec<Version>, ObjectStoreError> {
         let bucket = self.bucket(bucket)?;
         let mut versions = Vec::new();
         for name in names_in(&bucket)? {
@@ -213,7 +213,7 @@ impl ObjectStore {
         content: Option<Content>,
         body: &[u8],
         condition: &Precondition,
-    ) -> Result<Version, StoreError> {
+    ) -> Result<Version, ObjectStoreError> {
         let directory = self.key_directory(bucket, key)?;
         let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: SystemTime::now(), content };
         let written = TemporaryFile::write(&self.temporary, &version, body)?;
@@ -233,17 +233,17 @@ impl ObjectStore {
     }
 
     /// The bucket's directory, which exists. Bucket names are safe as file names.
-    fn bucket(&self, name: &str) -> Result<PathBuf, StoreError> {
+    fn bucket(&self, name: &str) -> Result<PathBuf, ObjectStoreError> {
         let directory = self.buckets.join(name);
         if check_bucket_name(name) && directory.is_dir() {
             Ok(directory)
         } else {
-            Err(StoreError::NoSuchBucket(name.to_owned()))
+            Err(ObjectStoreError::NoSuchBucket(name.to_owned()))
         }
     }
 
     /// The directory of a key's versions; it exists once the key has been written.
-    fn key_directory(&self, bucket: &str, key: &str) -> Result<PathBuf, StoreError> {
+    fn key_directory(&self, bucket: &str, key: &str) -> Result<PathBuf, ObjectStoreError> {
         Ok(self.bucket(bucket)?.join(hex(&Sha256::checksum(key.as_bytes()))))
     }
 

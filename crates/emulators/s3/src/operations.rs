@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use emulator_kit::{Callers, Grants};
+use emulator_kit::{Grants, Principals};
 use futures::TryStreamExt as _;
 use http::HeaderMap;
 use s3s::auth::Credentials;
@@ -18,7 +18,7 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::memory::{MAX_OBJECT_LENGTH, Memory};
-use crate::object_store::{Content, Found, NewObject, ObjectStore, Precondition, StoreError, Version};
+use crate::object_store::{Content, Found, NewObject, ObjectStore, ObjectStoreError, Precondition, Version};
 use crate::refusal::{access_denied, precondition_failed, read_of_delete_marker, refusal, too_large};
 use crate::{checksum, listing};
 
@@ -36,7 +36,7 @@ pub(crate) struct Operations {
     store: Arc<ObjectStore>,
     /// Dropped after the store.
     in_use: mpsc::Sender<Infallible>,
-    callers: Callers,
+    principals: Principals,
     memory: Memory,
     files: Semaphore,
 }
@@ -46,17 +46,17 @@ impl Operations {
     pub(crate) fn new(
         store: Arc<ObjectStore>,
         in_use: mpsc::Sender<Infallible>,
-        callers: Callers,
+        principals: Principals,
         memory: Memory,
     ) -> Self {
-        Self { store, in_use, callers, memory, files: Semaphore::new(CONCURRENT_FILE_OPERATIONS) }
+        Self { store, in_use, principals, memory, files: Semaphore::new(CONCURRENT_FILE_OPERATIONS) }
     }
 
-    /// The grants of the caller who signed the request; they include `action`.
+    /// The grants of the principal who signed the request; they include `action`.
     fn authorize(&self, credentials: Option<&Credentials>, action: &str) -> S3Result<&Grants> {
-        let caller = credentials.and_then(|credentials| self.callers.get(&credentials.access_key));
-        match caller {
-            Some(caller) if caller.grants.allow(action) => Ok(&caller.grants),
+        let principal = credentials.and_then(|credentials| self.principals.get(&credentials.access_key));
+        match principal {
+            Some(principal) if principal.grants.allow(action) => Ok(&principal.grants),
             _ => Err(access_denied()),
         }
     }
@@ -64,7 +64,7 @@ impl Operations {
     /// Runs `work` on a thread that may block.
     async fn on_store<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&ObjectStore) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&ObjectStore) -> Result<T, ObjectStoreError> + Send + 'static,
     ) -> S3Result<T> {
         let (store, in_use) = (Arc::clone(&self.store), self.in_use.clone());
         let _permit = self.files.acquire().await.map_err(S3Error::internal_error)?;
@@ -196,7 +196,7 @@ impl S3 for Operations {
         let deleted = self.on_store(move |store| match &version_id {
             // An absent version is deleted already.
             Some(id) => store.delete_version(&bucket, &key, id).map(Some).or_else(|error| match error {
-                StoreError::NoSuchVersion => Ok(None),
+                ObjectStoreError::NoSuchVersion => Ok(None),
                 other => Err(other),
             }),
             None => store.delete(&bucket, &key).map(Some),

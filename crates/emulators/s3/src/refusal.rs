@@ -6,36 +6,36 @@ use http::HeaderMap;
 use s3s::{S3Error, S3ErrorCode, s3_error};
 
 use crate::memory::MAX_OBJECT_LENGTH;
-use crate::object_store::StoreError;
+use crate::object_store::ObjectStoreError;
 
 /// Turns an error of the store into an answer. An error that is the store's fault is logged.
-pub(crate) fn refusal(error: StoreError) -> S3Error {
+pub(crate) fn refusal(error: ObjectStoreError) -> S3Error {
     match error {
-        StoreError::InvalidBucketName(_) => {
+        ObjectStoreError::InvalidBucketName(_) => {
             s3_error!(InvalidBucketName, "The specified bucket is not valid.")
         }
-        StoreError::NoSuchBucket(_) => {
+        ObjectStoreError::NoSuchBucket(_) => {
             s3_error!(NoSuchBucket, "The specified bucket does not exist")
         }
-        StoreError::NoSuchKey { delete_marker } => {
+        ObjectStoreError::NoSuchKey { delete_marker } => {
             let mut error = s3_error!(NoSuchKey, "The specified key does not exist.");
             if let Some(id) = delete_marker {
                 error.set_headers(delete_marker_headers(&id));
             }
             error
         }
-        StoreError::NoSuchVersion => {
+        ObjectStoreError::NoSuchVersion => {
             s3_error!(NoSuchVersion, "The specified version does not exist.")
         }
-        StoreError::PreconditionFailed => precondition_failed(),
-        StoreError::InUse(_) | StoreError::Broken { .. } | StoreError::Io { .. } => {
+        ObjectStoreError::PreconditionFailed => precondition_failed(),
+        ObjectStoreError::InUse(_) | ObjectStoreError::Broken { .. } | ObjectStoreError::Io { .. } => {
             tracing::error!(%error, "object store");
             S3Error::with_message(S3ErrorCode::InternalError, error.to_string())
         }
     }
 }
 
-pub(crate) fn unknown_caller() -> S3Error {
+pub(crate) fn unknown_principal() -> S3Error {
     s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
 }
 

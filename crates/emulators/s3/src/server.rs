@@ -1,4 +1,4 @@
-//! The server: admits callers, reads request bodies and hands requests to S3's protocol.
+//! The server: admits principals, reads request bodies and hands requests to S3's protocol.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::body::Body as HttpBody;
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use emulator_kit::{BodyError, Callers, Deadlines, Listener, Refusal};
+use emulator_kit::{BodyError, Deadlines, Listener, Principals, Refusal};
 use http::StatusCode;
 use hyper::body::Body as _;
 use s3s::auth::{S3Auth, SecretKey};
@@ -18,37 +18,37 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::memory::{MAX_REQUEST_LENGTH, Memory};
 use crate::object_store::ObjectStore;
 use crate::operations::Operations;
-use crate::refusal::{too_large, unknown_caller};
+use crate::refusal::{too_large, unknown_principal};
 
 /// The largest XML request body, in bytes; the only one read is that of CreateBucket.
 const MAX_XML_LENGTH: usize = 64 * 1024;
 
-/// The secret access keys of [`Callers`], from which s3s verifies signatures.
-struct Secrets(Callers);
+/// The secret access keys of [`Principals`], from which s3s verifies signatures.
+struct Secrets(Principals);
 
 #[async_trait::async_trait]
 impl S3Auth for Secrets {
     async fn get_secret_key(&self, access_key_id: &str) -> S3Result<SecretKey> {
         match self.0.get(access_key_id) {
-            Some(caller) => Ok(caller.secret_access_key.as_str().into()),
-            None => Err(unknown_caller()),
+            Some(principal) => Ok(principal.secret_access_key.as_str().into()),
+            None => Err(unknown_principal()),
         }
     }
 }
 
-/// Serves the store to `callers` until `until` resolves and the requests under way are answered.
+/// Serves the store to `principals` until `until` resolves and the requests under way are answered.
 pub async fn serve(
     listener: Listener,
     store: Arc<ObjectStore>,
-    callers: Callers,
+    principals: Principals,
     until: impl Future<Output = ()> + Send,
 ) {
     let memory = Memory::new();
     let (in_use, mut released) = mpsc::channel(1);
-    let mut service = S3ServiceBuilder::new(Operations::new(store, in_use, callers.clone(), memory.clone()));
-    service.set_auth(Secrets(callers.clone()));
+    let mut service = S3ServiceBuilder::new(Operations::new(store, in_use, principals.clone(), memory.clone()));
+    service.set_auth(Secrets(principals.clone()));
     service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
-    let protocol = Protocol { service: service.build(), memory, callers, deadlines: listener.limits().deadlines };
+    let protocol = Protocol { service: service.build(), memory, principals, deadlines: listener.limits().deadlines };
     let answer = move |_peer, request| protocol.clone().answer(request);
     listener.serve("the embedded S3", answer, until).await;
     // Calls outlive their connection by a moment; the store can be opened again once they let go of it.
@@ -69,18 +69,18 @@ fn config() -> S3Config {
 struct Protocol {
     service: S3Service,
     memory: Memory,
-    callers: Callers,
+    principals: Principals,
     deadlines: Deadlines,
 }
 
 impl Protocol {
-    /// Answers one HTTP request. A caller's request is read whole before it is judged further, so that a client is not
+    /// Answers one HTTP request. A principal's request is read whole before it is judged further, so that a client is not
     /// refused in the middle of sending. A stranger learns nothing, and the body of a stranger's request is not read.
     async fn answer(self, request: Request) -> Response {
         let (head, body) = request.into_parts();
-        let refusal = match self.callers.admit(&head) {
+        let refusal = match self.principals.admit(&head) {
             Err(Refusal::Foreign) => return emulator_kit::foreign(),
-            Err(Refusal::Credentials) => unknown_caller(),
+            Err(Refusal::Credentials) => unknown_principal(),
             Ok(_) => match self.read(body).await {
                 Ok((body, _held)) => {
                     let request = http::Request::from_parts(head, s3s::Body::from(body));

@@ -1,11 +1,11 @@
-//! The credentials of a cloud, and the callers that have them.
+//! The credentials of a cloud, and the principals that have them.
 
 use std::collections::BTreeMap;
 
-use emulator_kit::{Caller, Callers, Grants};
+use emulator_kit::{Grants, Principal, Principals};
 use firefly_templates::FunctionTemplate;
 
-use super::options::{Credentials, Options};
+use super::options::{CloudOptions, Credentials};
 
 /// The developer's access key id. The developer may do everything in the embedded engines.
 const DEVELOPER: &str = "firefly-local";
@@ -20,7 +20,7 @@ pub(super) struct Access {
 
 impl Access {
     /// Draws credentials, or takes those of another cloud.
-    pub(super) fn of(options: &Options) -> Self {
+    pub(super) fn of(options: &CloudOptions) -> Self {
         match &options.credentials {
             Credentials::Own(given) => {
                 let external = options.dynamodb_endpoint.is_some() || options.s3_endpoint.is_some();
@@ -31,10 +31,10 @@ impl Access {
         }
     }
 
-    /// The callers of the embedded engines: each function for the actions that its template grants, the developer for
+    /// The principals of the embedded engines: each function for the actions that its template grants, the developer for
     /// everything, and so whoever has the credentials that were given for external engines.
-    pub(super) fn callers<'a>(&self, functions: impl Iterator<Item = &'a FunctionTemplate>) -> Callers {
-        let caller = |name: &str, grants| Caller {
+    pub(super) fn principals<'a>(&self, functions: impl Iterator<Item = &'a FunctionTemplate>) -> Principals {
+        let principal = |name: &str, grants| Principal {
             access_key_id: name.to_owned(),
             secret_access_key: self.credentials.secret_access_key().to_owned(),
             session_token: Some(self.credentials.session_token().to_owned()),
@@ -42,17 +42,17 @@ impl Access {
         };
         let functions = functions.map(|template| {
             let actions = template.actions.iter().map(|grant| grant.action.as_str());
-            caller(&template.name, Grants::actions(actions))
+            principal(&template.name, Grants::actions(actions))
         });
         let given = self.external.as_ref().and_then(|given| {
-            Some(Caller {
+            Some(Principal {
                 access_key_id: given.get("AWS_ACCESS_KEY_ID")?.clone(),
                 secret_access_key: given.get("AWS_SECRET_ACCESS_KEY")?.clone(),
                 session_token: given.get("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()).cloned(),
                 grants: Grants::Everything,
             })
         });
-        Callers::new(functions.chain([caller(DEVELOPER, Grants::Everything)]).chain(given))
+        Principals::new(functions.chain([principal(DEVELOPER, Grants::Everything)]).chain(given))
     }
 
     /// The developer's credentials as environment variables. Those that were given for external engines replace them if

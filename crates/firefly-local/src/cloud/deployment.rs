@@ -4,11 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use emulator_apigateway::{Cors, Function, Invocation, Route};
+use emulator_apigateway::{Cors, Invocation, LambdaFunction, LambdaRoute};
 use firefly_core::time::UnixSeconds;
 use firefly_functions::{Listed, Running};
 use firefly_runtime::{Environment, Metrics};
-use firefly_templates::{Authorizer, BucketTemplate, CorsTemplate, FunctionTemplate, GatewayTemplate, TemplateError};
+use firefly_templates::{
+    AuthorizationType, BucketTemplate, CorsTemplate, FunctionTemplate, GatewayTemplate, TemplateError,
+};
 use futures::future::BoxFuture;
 
 use super::access::Access;
@@ -58,7 +60,7 @@ impl Deployment {
     /// # Errors
     ///
     /// [`CloudError::Function`].
-    pub(super) fn routes(&self, engines: &[Service], access: &Access) -> Result<Vec<Route>, CloudError> {
+    pub(super) fn routes(&self, engines: &[Service], access: &Access) -> Result<Vec<LambdaRoute>, CloudError> {
         let deploy = |(function, template): &(&Listed, FunctionTemplate)| {
             let mut variables = template.environment.clone();
             variables.extend(environment(engines, access.credentials.environment(&template.name)));
@@ -73,17 +75,17 @@ impl Deployment {
 }
 
 /// The route of a template in front of its running function.
-fn route(template: &FunctionTemplate, running: Running) -> Route {
+fn route(template: &FunctionTemplate, running: Running) -> LambdaRoute {
     let invoke = move |Invocation { event, request_id, now, time_left }| {
         let invocation = firefly_runtime::Invocation { request_id, time_left };
         let answered = running(UnixSeconds::new(now), invocation, event);
         Box::pin(async move { Ok(answered.await?) }) as BoxFuture<'static, _>
     };
-    Route {
+    LambdaRoute {
         method: template.route.method.clone(),
         path: template.route.path.clone(),
-        needs_token: template.authorizer == Authorizer::Jwt,
-        function: Function {
+        needs_token: template.authorizer == AuthorizationType::Jwt,
+        function: LambdaFunction {
             name: template.function_name.clone(),
             memory_mb: template.memory_mb,
             timeout: Duration::from_secs(template.timeout_seconds),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use emulator_dynamodb::Database;
-use emulator_kit::{Callers, Limits, Listener};
+use emulator_kit::{Limits, Listener, Principals};
 use emulator_s3::object_store::ObjectStore;
 use firefly_runtime::{Aws, Environment};
 use firefly_templates::TableTemplate;
 
 use super::error::CloudError;
-use super::options::Options;
+use super::options::CloudOptions;
 use super::service::{Service, stopping};
 use super::storage::Storage;
 use crate::stacks::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
@@ -25,9 +25,9 @@ pub(super) const APPCONFIGDATA: &str = "AWS_ENDPOINT_URL_APPCONFIGDATA";
 
 /// The parts that every emulator is started with.
 pub(super) struct Engines<'a> {
-    pub(super) options: &'a Options,
+    pub(super) options: &'a CloudOptions,
     pub(super) storage: &'a Storage,
-    pub(super) callers: Callers,
+    pub(super) principals: Principals,
     pub(super) limits: Limits,
 }
 
@@ -40,7 +40,7 @@ impl Engines<'_> {
         let (listener, url) = self.listen().await?;
         let database = Database::open(&self.storage.path("dynamodb.sqlite"))?;
         let (stop, until) = stopping();
-        let served = emulator_dynamodb::serve(listener, database, self.callers.clone(), until);
+        let served = emulator_dynamodb::serve(listener, database, self.principals.clone(), until);
         let served = served.map_err(|source| CloudError::Io { what: "cannot start the embedded DynamoDB", source })?;
         Ok(Service::start(DYNAMODB, url, stop, served))
     }
@@ -54,7 +54,7 @@ impl Engines<'_> {
         store.create_bucket(bucket)?;
         let (listener, url) = self.listen().await?;
         let (stop, until) = stopping();
-        let served = emulator_s3::serve(listener, store, self.callers.clone(), until);
+        let served = emulator_s3::serve(listener, store, self.principals.clone(), until);
         Ok(Service::start(S3, url, stop, served))
     }
 
@@ -63,7 +63,7 @@ impl Engines<'_> {
         let (listener, url) = self.listen().await?;
         let (stop, until) = stopping();
         let configurations = self.options.data_dir.join("appconfig");
-        let served = emulator_appconfig::serve(listener, configurations, self.callers.clone(), until);
+        let served = emulator_appconfig::serve(listener, configurations, self.principals.clone(), until);
         Ok(Service::start(APPCONFIGDATA, url, stop, served))
     }
 

@@ -34,7 +34,7 @@ pub enum CloudError {
     Table(#[from] TableError),
     /// The embedded S3 does not run.
     #[error("cannot start the embedded S3: {0}")]
-    S3(#[from] object_store::StoreError),
+    S3(#[from] object_store::ObjectStoreError),
     /// The developer issuer has no signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),

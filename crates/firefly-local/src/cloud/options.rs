@@ -47,7 +47,7 @@ pub enum Credentials {
 
 /// The settings of a local cloud.
 #[derive(Clone)]
-pub struct Options {
+pub struct CloudOptions {
     /// The address the gateway listens on; port 0 takes a free one.
     pub listen: String,
     /// The directory of durable data and of the signing key.

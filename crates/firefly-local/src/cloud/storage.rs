@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::error::CloudError;
-use super::options::{Data, Options};
+use super::options::{CloudOptions, Data};
 use crate::data_dir::{DataDir, private_dir};
 
 /// The directory of a cloud's engines.
@@ -23,7 +23,7 @@ impl Storage {
     /// # Errors
     ///
     /// [`CloudError::DataDir`], [`CloudError::Io`].
-    pub(super) fn open(options: &Options) -> Result<Self, CloudError> {
+    pub(super) fn open(options: &CloudOptions) -> Result<Self, CloudError> {
         let embedded = options.dynamodb_endpoint.is_none() || options.s3_endpoint.is_none();
         let mut storage = Self { dir: options.data_dir.clone(), _data_dir: None, _temporary: None };
         match options.data {

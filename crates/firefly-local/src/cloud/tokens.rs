@@ -3,7 +3,7 @@
 use emulator_apigateway::{Authorizer, KeySet};
 
 use super::error::CloudError;
-use super::options::{Options, TokenIssuer};
+use super::options::{CloudOptions, TokenIssuer};
 use crate::issuer::{AUDIENCE, DeveloperIssuer, ISSUER};
 
 /// The judge of tokens, and the issuer of developer tokens unless tokens come from elsewhere.
@@ -18,7 +18,7 @@ impl Tokens {
     /// # Errors
     ///
     /// [`CloudError::SigningKey`], [`CloudError::KeySet`].
-    pub(super) async fn of(options: &Options) -> Result<Self, CloudError> {
+    pub(super) async fn of(options: &CloudOptions) -> Result<Self, CloudError> {
         match &options.token_issuer {
             TokenIssuer::Developer => {
                 let issuer = DeveloperIssuer::open(&options.data_dir)?;

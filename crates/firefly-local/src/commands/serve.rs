@@ -8,7 +8,7 @@ use clap::Args;
 use emulator_kit::Deadlines;
 use firefly_core::group::SUPER_USERS;
 use firefly_core::time::UnixSeconds;
-use firefly_local::{Cloud, Credentials, Data, Options, TokenIssuer, files};
+use firefly_local::{Cloud, CloudOptions, Credentials, Data, TokenIssuer, files};
 use firefly_runtime::log::{self, LogLevel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -86,12 +86,12 @@ impl Serve {
         Ok(())
     }
 
-    fn options(self, given: BTreeMap<String, String>, files: u64, clock: fn() -> UnixSeconds) -> Options {
+    fn options(self, given: BTreeMap<String, String>, files: u64, clock: fn() -> UnixSeconds) -> CloudOptions {
         let token_issuer = match (self.jwt_issuer, self.jwt_audience, self.jwt_jwks_url) {
             (Some(issuer), Some(audience), Some(jwks_url)) => TokenIssuer::External { issuer, audience, jwks_url },
             _ => TokenIssuer::Developer,
         };
-        Options {
+        CloudOptions {
             listen: self.listen,
             data_dir: self.data_dir.data_dir,
             data: if self.ephemeral { Data::Ephemeral } else { Data::Durable },

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use firefly_templates::tagged;
 
 use super::rows::{self, Sets, word_in};
-use crate::document::Document;
+use crate::document::TemplateFile;
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::FunctionToml;
 use crate::name;
 
 /// Most metrics and expressions of an alarm.
@@ -54,7 +54,7 @@ impl<'a> Alarm<'a> {
     /// The composite alarm, and an alarm for each group of functions.
     pub(crate) fn grouped(&self, sets: &Sets<'_>) -> Result<String, Error> {
         let functions = sets.of(self.word);
-        let groups: Vec<&[&Function]> = functions.chunks((METRICS - self.fixed) / self.each).collect();
+        let groups: Vec<&[&FunctionToml]> = functions.chunks((METRICS - self.fixed) / self.each).collect();
         let body: String = self.block.split_inclusive('\n').filter(|line| !is_between(line)).collect();
         let between: String = self.block.split_inclusive('\n').filter(|line| is_between(line)).collect();
         let (head, properties) = body.split_once("    Properties:\n").unwrap_or((&body, ""));
@@ -99,7 +99,7 @@ impl<'a> Alarm<'a> {
 
     /// The rows of a dashboard that draw the alarm's metrics, over all its functions.
     fn rows(&self, sets: &Sets<'_>) -> Result<String, Error> {
-        let document = Document::parse(rows::SOURCE, &format!("Resources:\n{}", self.block))?;
+        let document = TemplateFile::parse(rows::SOURCE, &format!("Resources:\n{}", self.block))?;
         let alarm = document.entry("Resources", self.id);
         let metrics = alarm.and_then(|alarm| alarm["Properties"]["Metrics"].as_sequence());
         let mut rows = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::function::Function;
+use crate::function::FunctionToml;
 use crate::store::{Kind, Store};
 use crate::tree::Tree;
 
@@ -42,7 +42,7 @@ pub(super) const FUNCTIONS: [Stack; {}] = [
 }
 
 /// The needs of a function, in the order of its deployment tables: the API, tables, the layer, buckets.
-fn needs(function: &Function, stores: &[Store]) -> Vec<String> {
+fn needs(function: &FunctionToml, stores: &[Store]) -> Vec<String> {
     let need = |store: &Store| {
         let kind = if matches!(store.kind, Kind::Table { .. }) { "table" } else { "bucket" };
         format!("{kind}(\"{}\", \"{}\")", store.stack, function.access(store))

@@ -2,19 +2,23 @@
 
 use std::fmt::Write as _;
 
-use crate::function::{Caller, Function};
+use firefly_templates::Caller;
+
+use crate::function::FunctionToml;
 use crate::name;
 
 /// The file of the list.
 pub(crate) const FILE: &str = "crates/firefly-functions/src/list.rs";
 
 /// Every function with its template, caller and statuses.
-pub(crate) fn text(functions: &[Function]) -> String {
+pub(crate) fn text(functions: &[FunctionToml]) -> String {
     let mut out = format!(
         "// Rendered by firefly-render from lambdas/*/function.toml; do not edit.
 //! The list, in the order of the names.
 
-use crate::listed::{{Caller, Listed, listed}};
+use firefly_templates::Caller;
+
+use crate::listed::{{Listed, listed}};
 
 macro_rules! function {{
     ($app:ty, $name:literal, $caller:ident, $statuses:expr) => {{
@@ -29,7 +33,7 @@ pub const ALL: [Listed; {}] = [
         functions.len()
     );
     for function in functions {
-        let Function { name, statuses, .. } = function;
+        let FunctionToml { name, statuses, .. } = function;
         let (library, caller) = (name::crate_name(name), caller(function.caller));
         let _ = writeln!(out, "    function!({library}::App, \"{name}\", {caller}, {statuses:?}),");
     }

@@ -6,6 +6,7 @@
 
 use super::alarms::{self, Alarm};
 use super::rows::{self, SOURCE, Sets};
+use crate::document::TemplateFile;
 use crate::error::Error;
 use crate::tree::Tree;
 
@@ -22,6 +23,10 @@ pub(crate) fn text(tree: &Tree, source: &str) -> Result<String, Error> {
             Some(alarm) => out.push_str(&alarm.grouped(&sets)?),
             None => out.push_str(&rows::expand(&alarms::drawn(block, &alarms, &sets)?, &sets)?),
         }
+    }
+    let resources = TemplateFile::parse(FILE, &out)?;
+    if resources.resources().next().is_none() {
+        return Err(Error::of_member(SOURCE, "Resources", "has no entries; allowed are dashboard and alarms"));
     }
     Ok(out)
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_yaml_ng::Value;
 
-use crate::document::Document;
+use crate::document::TemplateFile;
 use crate::error::Error;
-use crate::function::Function;
+use crate::function::FunctionToml;
 use crate::name;
 use crate::store::{Kind, Store};
 use crate::tree::Tree;
@@ -18,7 +18,7 @@ const CHAINS: usize = 3;
 
 /// The resources of all functions. `text` is the root template without them: it names the stores.
 pub(crate) fn resources(tree: &Tree, text: &str) -> Result<String, Error> {
-    let root = Document::parse(FILE, text)?;
+    let root = TemplateFile::parse(FILE, text)?;
     let functions = tree.deploy_order();
     let mut out =
         "  # Routes made at the same time conflict: the functions stand in three chains, so that at most three \
@@ -38,11 +38,11 @@ pub(crate) fn resources(tree: &Tree, text: &str) -> Result<String, Error> {
 }
 
 fn resource(
-    root: &Document,
+    root: &TemplateFile,
     tree: &Tree,
-    function: &Function,
+    function: &FunctionToml,
     id: &str,
-    before: Option<&Function>,
+    before: Option<&FunctionToml>,
 ) -> Result<String, Error> {
     let mut parameters = vec![("ApiId", "!GetAtt ApiGateway.Outputs.ApiId".to_owned())];
     if function.caller.has_token() {
@@ -82,7 +82,7 @@ fn resource(
 }
 
 /// The logical id of a store's stack in the root template.
-fn id_of<'a>(root: &'a Document, store: &Store) -> Result<&'a str, Error> {
+fn id_of<'a>(root: &'a TemplateFile, store: &Store) -> Result<&'a str, Error> {
     let file = store.file();
     let is_it = |resource: &Value| resource["Properties"]["Location"].as_str() == Some(&file);
     let found = root.resources().find(|(_, resource)| is_it(resource));

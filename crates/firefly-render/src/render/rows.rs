@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use firefly_templates::Caller;
+
 use crate::error::Error;
-use crate::function::{Caller, Function};
+use crate::function::FunctionToml;
 use crate::name;
 
 /// The functions that each word of a source stands for.
 #[derive(Clone)]
 pub(crate) struct Sets<'a> {
-    functions: Vec<&'a Function>,
+    functions: Vec<&'a FunctionToml>,
 }
 
 /// The source, from the root.
@@ -18,13 +20,13 @@ pub(crate) const SOURCE: &str = "stacks/observability/source.yaml";
 const WORDS: [&str; 3] = ["{function}", "{device function}", "{function with grants}"];
 
 impl<'a> Sets<'a> {
-    pub(crate) fn new(functions: &'a [Function]) -> Self {
+    pub(crate) fn new(functions: &'a [FunctionToml]) -> Self {
         Self { functions: functions.iter().collect() }
     }
 
     /// The functions that a word stands for.
-    pub(crate) fn of(&self, word: &str) -> Vec<&'a Function> {
-        let wanted = |function: &&&Function| match word {
+    pub(crate) fn of(&self, word: &str) -> Vec<&'a FunctionToml> {
+        let wanted = |function: &&&FunctionToml| match word {
             "{device function}" => function.caller == Caller::Device,
             "{function with grants}" => !function.grants.is_empty(),
             _ => true,
@@ -33,7 +35,7 @@ impl<'a> Sets<'a> {
     }
 
     /// The same source with these functions only.
-    pub(crate) fn only(functions: &[&'a Function]) -> Self {
+    pub(crate) fn only(functions: &[&'a FunctionToml]) -> Self {
         Self { functions: functions.to_vec() }
     }
 }
@@ -53,6 +55,10 @@ pub(crate) fn expand(source: &str, sets: &Sets<'_>) -> Result<String, Error> {
             continue;
         };
         let functions = sets.of(word);
+        if functions.is_empty() {
+            let problem = format!("has {word}, of which there is none; allowed is a source without it");
+            return Err(Error::of_file(SOURCE, problem));
+        }
         if line.trim_start().starts_with("- Id: ") {
             let indent = indent(line);
             let mut item = line.to_owned();
@@ -78,7 +84,7 @@ fn indent(line: &str) -> usize {
 }
 
 /// A metric of an alarm, of one function.
-fn metric(item: &str, word: &str, function: &Function) -> String {
+fn metric(item: &str, word: &str, function: &FunctionToml) -> String {
     let (first, rest) = item.split_once('\n').unwrap_or((item, ""));
     let first = first.replace(word, &name::metric_id(&function.name)).replace('\'', "");
     let rest = rest.replace(&format!("'{word}'"), &format!("firefly-{}", function.name));
@@ -86,7 +92,7 @@ fn metric(item: &str, word: &str, function: &Function) -> String {
 }
 
 /// The rows of a dashboard for these functions: `.` repeats the value of the row before.
-fn row(line: &str, word: &str, functions: &[&Function], out: &mut String) {
+fn row(line: &str, word: &str, functions: &[&FunctionToml], out: &mut String) {
     let indent = " ".repeat(indent(line));
     let after = if line.trim_end().ends_with(',') { "," } else { "" };
     for (index, function) in functions.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! The environments of the functions in `samconfig.toml`.
 
-use crate::function::Function;
+use crate::function::FunctionToml;
 
 /// The environments that CI deploys the functions with.
-pub(crate) fn environments(functions: &[Function]) -> String {
+pub(crate) fn environments(functions: &[FunctionToml]) -> String {
     let environments = functions.iter().map(|function| {
         let name = &function.name;
         format!(

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use firefly_templates::Caller;
+
 use crate::error::Error;
-use crate::function::{Caller, Function};
+use crate::function::FunctionToml;
 use crate::grant::{Grant, Target};
 use crate::store::{Kind, Store};
 use crate::{extra, yaml};
 
 /// The text of `lambdas/NAME/template.yaml`.
-pub(crate) fn text(function: &Function, stores: &[Store]) -> Result<String, Error> {
+pub(crate) fn text(function: &FunctionToml, stores: &[Store]) -> Result<String, Error> {
     let used: Vec<_> = function.stores(stores).collect();
     let template = [
         head(function),
@@ -24,19 +26,18 @@ pub(crate) fn text(function: &Function, stores: &[Store]) -> Result<String, Erro
     extra::merge(function, template.concat())
 }
 
-fn head(function: &Function) -> String {
-    let Function { name, route, summary, .. } = function;
+fn head(function: &FunctionToml) -> String {
     let extra = if function.extra.is_some() { " and extra.yaml" } else { "" };
     format!(
         "# Rendered by firefly-render from function.toml{extra}; do not edit.\n\
          AWSTemplateFormatVersion: '2010-09-09'\n\
          Transform: AWS::Serverless-2016-10-31\n\
          Description: {}\n",
-        yaml::scalar(&format!("firefly-{name} - {route} - {summary}"))
+        yaml::scalar(&function.description())
     )
 }
 
-fn parameters(function: &Function, used: &[&Store]) -> String {
+fn parameters(function: &FunctionToml, used: &[&Store]) -> String {
     let mut out = "
 Parameters:
   ApiId:
@@ -94,7 +95,7 @@ Conditions:
     out
 }
 
-fn log_group(function: &Function) -> String {
+fn log_group(function: &FunctionToml) -> String {
     format!(
         "  FunctionLogGroup:
     Type: AWS::Logs::LogGroup
@@ -113,7 +114,7 @@ fn log_group(function: &Function) -> String {
     )
 }
 
-fn role(function: &Function, stores: &[Store]) -> String {
+fn role(function: &FunctionToml, stores: &[Store]) -> String {
     let mut out = format!(
         "
   FunctionRole:
@@ -198,8 +199,8 @@ fn bucket_name(kind: &Kind) -> String {
     }
 }
 
-fn lambda(function: &Function, used: &[&Store]) -> String {
-    let Function { name, memory_mib, timeout_seconds, .. } = function;
+fn lambda(function: &FunctionToml, used: &[&Store]) -> String {
+    let FunctionToml { name, memory_mib, timeout_seconds, .. } = function;
     let mut out = format!(
         "
   Function:
@@ -247,7 +248,7 @@ fn lambda(function: &Function, used: &[&Store]) -> String {
     out
 }
 
-fn route(function: &Function) -> String {
+fn route(function: &FunctionToml) -> String {
     let comment = match function.caller {
         Caller::Anyone => "Anyone may call it.",
         Caller::Device => "Devices call it; the function verifies their signature.",

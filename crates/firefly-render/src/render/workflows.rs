@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::function::Function;
+use crate::function::FunctionToml;
 
 /// The folder of the workflows.
 pub(crate) const FOLDER: &str = ".github/workflows";
@@ -69,17 +69,17 @@ jobs:
 }
 
 /// The stacks of the matrix of all functions.
-pub(crate) fn matrix(functions: &[&Function]) -> String {
+pub(crate) fn matrix(functions: &[&FunctionToml]) -> String {
     list(functions, "          - ")
 }
 
 /// The packages that are built to deploy all stacks.
-pub(crate) fn build(functions: &[&Function]) -> String {
+pub(crate) fn build(functions: &[&FunctionToml]) -> String {
     let indent = " ".repeat(8);
     format!("      what: >-\n{indent}firefly-deploy\n{indent}live\n{}", list(functions, &indent))
 }
 
-fn list(functions: &[&Function], before: &str) -> String {
+fn list(functions: &[&FunctionToml], before: &str) -> String {
     let mut out = String::new();
     for function in functions {
         let _ = writeln!(out, "{before}{}", function.name);

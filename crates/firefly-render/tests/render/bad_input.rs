@@ -167,7 +167,8 @@ fn a_grant_on_an_unknown_store_is_refused() {
     assert_refused("on = \"devices\"\n", "", "grant[0].on", &problem);
     let problem = "stands beside on; allowed is one of them";
     assert_refused("on = \"devices\"\n", "on = \"devices\"\nresource = \"arn:x\"\n", "grant[0].resource", problem);
-    let problem = "is \"*\"; allowed is an ARN";
+    let problem = "is \"*\"; allowed is an ARN, arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE, of which region and account \
+                   may be empty";
     assert_refused("on = \"devices\"\n", "resource = \"*\"\n", "grant[0].resource", problem);
     let problem = "is what another grant is on; allowed is one grant for each";
     assert_refused("\"devices/index/product_hex-index\"", "\"devices\"", "grant[1].on", problem);
@@ -215,4 +216,61 @@ fn words_of_an_access_that_are_not_words_are_refused() {
 fn a_member_of_two_lines_is_named_in_one() {
     let known = "route, caller, summary, memory, timeout, statuses, grant";
     assert_refused("memory =", "\"a\\nb\" = 1\nmemory =", "a b", &format!("is no member; there are {known}"));
+}
+
+#[test]
+fn a_summary_longer_than_cloudformation_takes_is_refused() {
+    let summary = "lists the registered devices to members of super_users";
+    let name = "firefly-func-api-devices-get - GET /devices - ";
+    let longest = "x".repeat(1024 - name.len());
+    let tree = Tree::copy();
+    tree.edit(FILE, summary, &longest);
+    tree.succeeds(&[]);
+    let problem = "makes a description of 1025 bytes; allowed are 1024, CloudFormation's limit";
+    assert_refused(summary, &format!("{longest}x"), "summary", problem);
+}
+
+#[test]
+fn a_condition_that_iam_would_not_read_is_refused() {
+    let form = "{ OPERATOR = { KEY = VALUE } }, such as { StringLike = { \"s3:prefix\" = [\"firmware/*\"] } }, each at least once";
+    for bad in [
+        "{}",
+        "{ StringLike = {} }",
+        "{ StringLike = \"x\" }",
+        "{ StringLike = { key = 7 } }",
+        "{ StringLike = { key = [] } }",
+        "{ StringLike = { key = [7] } }",
+        "{ StringLike = { \"\" = \"x\" } }",
+        "{ \"String Like\" = { key = \"x\" } }",
+        "{ \"ForAllValues:\" = { key = \"x\" } }",
+    ] {
+        let tree = Tree::copy();
+        tree.edit(FILE, "on = \"devices\"\n", &format!("on = \"devices\"\nwhen = {bad}\n"));
+        tree.fails(&[], &[&format!("{FILE}, grant[0].when: is {bad}; allowed is {form}")]);
+    }
+    let tree = Tree::copy();
+    let good = "when = { \"ForAnyValue:StringEquals\" = { key = [\"x\", \"y\"] }, Bool = { \"aws:SecureTransport\" = \"true\" } }";
+    tree.edit(FILE, "on = \"devices\"\n", &format!("on = \"devices\"\n{good}\n"));
+    tree.succeeds(&[]);
+}
+
+#[test]
+fn a_resource_that_is_not_an_arn_is_refused() {
+    let form = "an ARN, arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE, of which region and account may be empty";
+    for bad in ["arn:", "arn:aws:sqs", "arn:aws:sqs:::", "arn::sqs:::queue", "arn:aws::::queue", "queue", "*"] {
+        let tree = Tree::copy();
+        tree.edit(FILE, "on = \"devices\"\n", &format!("resource = {bad:?}\n"));
+        tree.fails(&[], &[&format!("{FILE}, grant[0].resource: is {bad:?}; allowed is {form}")]);
+    }
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused() {
+    let tree = Tree::copy();
+    std::fs::remove_file(tree.path(FILE)).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(tree.path(FILE)).status().unwrap();
+    assert!(made.success());
+    let output = tree.run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(crate::tree::text(&output.stderr), format!("firefly-render: {FILE}: is not a file\n"));
 }

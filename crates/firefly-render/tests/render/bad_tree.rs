@@ -216,3 +216,42 @@ fn a_file_among_the_functions_is_not_removed() {
     tree.edit("samconfig.toml", "on_failure", "off_failure");
     tree.fails(&["remove", "notes.txt"], &["lambdas/notes.txt: is not a folder; allowed is a function's folder"]);
 }
+
+#[test]
+fn a_description_that_cannot_be_rendered_in_its_line_is_refused() {
+    let file = "lambdas/func-api-health-get/Cargo.toml";
+    let problem = "cannot be rendered; allowed is description = and a text in quotes, in one line that ends in LF";
+    let tree = Tree::copy();
+    let text = tree.read(file);
+    let line = text.lines().find(|line| line.starts_with("description = ")).unwrap();
+    for stale in ["\"\"\"\nof two lines\"\"\"", "\"of another line's end\"\r"] {
+        tree.write(file, &text.replace(line, &format!("description = {stale}")));
+        tree.fails(&[], &[&format!("{file}, package.description: {problem}")]);
+    }
+}
+
+#[test]
+fn a_crate_that_is_missing_is_refused() {
+    for folder in ["crates/firefly-deploy/src/graph", "crates/firefly-functions/src"] {
+        let tree = Tree::copy();
+        std::fs::remove_dir_all(tree.path(folder)).unwrap();
+        tree.fails(&[], &[&format!("{folder}: is missing; it is written by hand, and one file in it is rendered")]);
+    }
+}
+
+#[test]
+fn a_source_of_dashboard_and_alarms_that_is_empty_or_names_no_function_is_refused() {
+    let source = "stacks/observability/source.yaml";
+    let tree = Tree::copy();
+    tree.write(source, "Parameters: {}\n");
+    tree.fails(&[], &[&format!("{source}, Resources: has no entries; allowed are dashboard and alarms")]);
+    let tree = Tree::copy();
+    for name in std::fs::read_dir(tree.path("lambdas")).unwrap() {
+        let name = name.unwrap().file_name().into_string().unwrap();
+        if tree.read(&format!("lambdas/{name}/function.toml")).contains("caller = \"device\"") {
+            std::fs::remove_dir_all(tree.path(&format!("lambdas/{name}"))).unwrap();
+        }
+    }
+    let problem = "has {device function}, of which there is none; allowed is a source without it";
+    tree.fails(&[], &[&format!("{source}: {problem}")]);
+}

@@ -91,7 +91,7 @@ fn a_name_that_is_taken_or_malformed_is_not_added() {
     }
     tree.fails(
         &["add", "func-api-things"],
-        &["lambdas/func-api-things: has no method at its end; allowed are get, post, put, patch, delete, or --route \
+        &["lambdas/func-api-things: names no route; allowed are words of the path before one of get, post, put, patch, delete, or --route \
            'METHOD /path'"],
     );
     let route =

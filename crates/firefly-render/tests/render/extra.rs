@@ -100,3 +100,20 @@ fn a_broken_extra_is_refused() {
     let stderr = crate::tree::text(&output.stderr);
     assert!(output.status.code() == Some(1) && stderr.starts_with(&format!("firefly-render: {FILE}: not YAML: ")));
 }
+
+#[test]
+fn an_extra_that_changes_what_function_toml_says_is_refused() {
+    let made = "is made of function.toml; allowed is a change there";
+    for id in ["FunctionRole", "Integration", "InvokePermission", "Route"] {
+        let text = format!("Resources:\n  {id}:\n    Properties: {{}}\n");
+        with(&text).fails(&[], &[&format!("{FILE}, Resources.{id}: {made}")]);
+    }
+    let text = "Resources:\n  Function:\n    Type: AWS::Lambda::Function\n";
+    let problem = "Resources.Function.Type: is that of a rendered resource; allowed are its other members";
+    with(text).fails(&[], &[&format!("{FILE}, {problem}")]);
+    let text = "Resources:\n  Other:\n    Type: AWS::ApiGatewayV2::Route\n    Properties: {RouteKey: GET /devices}\n";
+    let problem = "Resources.Other.Type: is a second route; allowed is a function of its own for each";
+    with(text).fails(&[], &[&format!("{FILE}, {problem}")]);
+    with("Resources:\n  1: {Type: AWS::SNS::Topic}\n")
+        .fails(&[], &[&format!("{FILE}: \"1\" is not a name; allowed are texts")]);
+}

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
-use emulator_kit::{Caller, Callers, Grants, Limits, Listener};
+use emulator_kit::{Grants, Limits, Listener, Principal, Principals};
 use emulator_s3::object_store::ObjectStore;
 use firefly_core::time::UnixSeconds;
 use firefly_runtime::{Aws, Environment, Random};
@@ -40,7 +40,7 @@ pub(crate) struct Engines {
 impl Engines {
     pub(crate) async fn start() -> Self {
         let data = TempDir::new().unwrap();
-        let callers = Callers::new([Caller {
+        let principals = Principals::new([Principal {
             access_key_id: "stores".to_owned(),
             secret_access_key: "secret".to_owned(),
             session_token: None,
@@ -52,13 +52,13 @@ impl Engines {
         let database = emulator_dynamodb::Database::open(&data.path().join("items")).unwrap();
         let until = async move { drop(stopped.await) };
         // Its threads serve it; the future only tells when they have ended.
-        drop(emulator_dynamodb::serve(listener, database, callers.clone(), until).unwrap());
+        drop(emulator_dynamodb::serve(listener, database, principals.clone(), until).unwrap());
         let (stop_s3, stopped) = oneshot::channel::<()>();
         let listener = Listener::loopback(Limits::default()).await.unwrap();
         let s3_url = listener.url();
         let store = Arc::new(ObjectStore::open(&data.path().join("objects")).unwrap());
         store.create_bucket(BUCKET).unwrap();
-        tokio::spawn(emulator_s3::serve(listener, store, callers, async move { drop(stopped.await) }));
+        tokio::spawn(emulator_s3::serve(listener, store, principals, async move { drop(stopped.await) }));
 
         let aws = Aws::new(&Environment::new(variables(&dynamodb_url, &s3_url))).unwrap();
         let (items, objects) = (dynamodb::client(&aws).unwrap(), s3::client(&aws).unwrap());

@@ -1,8 +1,8 @@
 //! `RegistrationKeys`.
 
 use emulator_kit::faults::Fault;
-use firefly_core::caller::Caller;
 use firefly_core::registration::RegistrationKey;
+use firefly_core::user::User;
 use firefly_runtime::Random;
 use firefly_stores::StoreError;
 use rand::SeedableRng as _;
@@ -13,8 +13,8 @@ use crate::engines::{Engines, Item, KEYS, NOW, item, number, text};
 
 const SEED: u64 = 7;
 
-fn anna() -> Caller {
-    Caller::of_claims(Some("anna"), Some("anna@example.com")).unwrap()
+fn anna() -> User {
+    User::of_claims(Some("anna"), Some("anna@example.com")).unwrap()
 }
 
 /// The first keys that the seeded generator draws.

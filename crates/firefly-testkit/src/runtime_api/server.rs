@@ -28,7 +28,7 @@ pub struct Reply {
 /// The Runtime API of one process, and its AppConfig extension. Dropping it ends it.
 ///
 /// Source: Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes" (version 2018-06-01).
-pub struct Server {
+pub struct RuntimeApiServer {
     address: SocketAddr,
     api: Arc<Api>,
     task: JoinHandle<()>,
@@ -58,7 +58,7 @@ struct Invocation {
     reply: oneshot::Sender<Reply>,
 }
 
-impl Server {
+impl RuntimeApiServer {
     /// Starts the Runtime API of a function whose invocations may take this long.
     pub async fn start(function_name: &str, time_left: Duration) -> Self {
         let (to_queue, queue) = mpsc::unbounded_channel();
@@ -115,7 +115,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for RuntimeApiServer {
     fn drop(&mut self) {
         self.task.abort();
     }

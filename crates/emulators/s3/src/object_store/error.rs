@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The reason for which the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum ObjectStoreError {
     /// S3 does not allow the bucket name.
     #[error("{0:?} is not a valid bucket name")]
     InvalidBucketName(String),
@@ -45,7 +45,7 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
+impl ObjectStoreError {
     /// An error of the file system about `path`.
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -4,18 +4,18 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::error::StoreError;
+use super::error::ObjectStoreError;
 
 /// The names in a directory, sorted; an absent directory counts as empty.
-pub(super) fn names_in(directory: &Path) -> Result<Vec<String>, StoreError> {
+pub(super) fn names_in(directory: &Path) -> Result<Vec<String>, ObjectStoreError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StoreError::io(directory)(error)),
+        Err(error) => return Err(ObjectStoreError::io(directory)(error)),
     };
     let mut names = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(StoreError::io(directory))?;
+        let entry = entry.map_err(ObjectStoreError::io(directory))?;
         names.extend(entry.file_name().into_string());
     }
     names.sort();
@@ -23,14 +23,14 @@ pub(super) fn names_in(directory: &Path) -> Result<Vec<String>, StoreError> {
 }
 
 /// Makes a directory, durably; an existing one is left as it is.
-pub(super) fn make_directory(parent: &Path, directory: &Path) -> Result<(), StoreError> {
+pub(super) fn make_directory(parent: &Path, directory: &Path) -> Result<(), ObjectStoreError> {
     match fs::create_dir(directory) {
         Ok(()) => sync_directory(parent),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StoreError::io(directory)(error)),
+        Err(error) => Err(ObjectStoreError::io(directory)(error)),
     }
 }
 
-pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    File::open(directory).and_then(|opened| opened.sync_all()).map_err(StoreError::io(directory))
+pub(super) fn sync_directory(directory: &Path) -> Result<(), ObjectStoreError> {
+    File::open(directory).and_then(|opened| opened.sync_all()).map_err(ObjectStoreError::io(directory))
 }

@@ -95,7 +95,7 @@ fn every_damage_to_a_file_is_noticed() {
     for bytes in truncated.chain(flipped).chain([extended]) {
         fs::write(&file, &bytes).unwrap();
         let error = store.find(BUCKET, "key").and_then(Found::read).unwrap_err();
-        assert!(matches!(&error, StoreError::Broken { path, .. } if *path == file), "{error}");
+        assert!(matches!(&error, ObjectStoreError::Broken { path, .. } if *path == file), "{error}");
     }
     fs::write(&file, &whole).unwrap();
     assert_eq!(store.find(BUCKET, "key").unwrap().read().unwrap(), b"the body");
@@ -109,7 +109,7 @@ fn a_version_that_was_found_is_read_even_if_it_is_removed_meanwhile() {
     let found = store.find(BUCKET, "key").unwrap();
     store.delete_version(BUCKET, "key", &version.id).unwrap();
     assert_eq!(found.read().unwrap(), b"found");
-    assert!(matches!(store.find(BUCKET, "key"), Err(StoreError::NoSuchKey { delete_marker: None })));
+    assert!(matches!(store.find(BUCKET, "key"), Err(ObjectStoreError::NoSuchKey { delete_marker: None })));
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn bucket_names_are_those_of_s3() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
     for name in ["", "a", "..", "../x", "Upper", "a/b", "a\0b", &"a".repeat(64)] {
-        assert!(matches!(store.create_bucket(name), Err(StoreError::InvalidBucketName(_))), "{name:?}");
-        assert!(matches!(store.find(name, "key"), Err(StoreError::NoSuchBucket(_))), "{name:?}");
+        assert!(matches!(store.create_bucket(name), Err(ObjectStoreError::InvalidBucketName(_))), "{name:?}");
+        assert!(matches!(store.find(name, "key"), Err(ObjectStoreError::NoSuchBucket(_))), "{name:?}");
     }
     assert_eq!(store.buckets().unwrap(), [BUCKET]);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use s3s::crypto::{Checksum as _, Crc32, Sha256};
 
-use super::error::StoreError;
+use super::error::ObjectStoreError;
 use super::version::{Content, Version};
 
 /// First bytes of every version file; the digit is the version of the format.
@@ -32,11 +32,11 @@ pub(super) struct VersionFile {
 
 impl VersionFile {
     /// Opens the file of the version `id` and reads its header; `None` if there is no such file.
-    pub(super) fn open(path: PathBuf, id: &str) -> Result<Option<(Version, Self)>, StoreError> {
+    pub(super) fn open(path: PathBuf, id: &str) -> Result<Option<(Version, Self)>, ObjectStoreError> {
         let mut opened = match File::open(&path) {
             Ok(file) => Self { file, path },
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::io(&path)(error)),
+            Err(error) => return Err(ObjectStoreError::io(&path)(error)),
         };
         let magic = opened.read_array::<8>()?;
         let length = u32::from_le_bytes(opened.read_array()?);
@@ -53,7 +53,7 @@ impl VersionFile {
     }
 
     /// Reads the rest of the file and compares its length and SHA-256 with those of `content`.
-    pub(super) fn read_body(mut self, content: &Content) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn read_body(mut self, content: &Content) -> Result<Vec<u8>, ObjectStoreError> {
         let body = self.read_up_to(content.size.saturating_add(1))?;
         if body.len() as u64 != content.size {
             return Err(self.broken(&format!("its body has {} bytes instead of {}", body.len(), content.size)));
@@ -64,23 +64,23 @@ impl VersionFile {
         Ok(body)
     }
 
-    fn read_array<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
+    fn read_array<const N: usize>(&mut self) -> Result<[u8; N], ObjectStoreError> {
         let mut bytes = [0; N];
         match self.file.read_exact(&mut bytes) {
             Ok(()) => Ok(bytes),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.broken("it is cut short")),
-            Err(error) => Err(StoreError::io(&self.path)(error)),
+            Err(error) => Err(ObjectStoreError::io(&self.path)(error)),
         }
     }
 
-    fn read_up_to(&mut self, limit: u64) -> Result<Vec<u8>, StoreError> {
+    fn read_up_to(&mut self, limit: u64) -> Result<Vec<u8>, ObjectStoreError> {
         let mut bytes = Vec::new();
-        (&self.file).take(limit).read_to_end(&mut bytes).map_err(StoreError::io(&self.path))?;
+        (&self.file).take(limit).read_to_end(&mut bytes).map_err(ObjectStoreError::io(&self.path))?;
         Ok(bytes)
     }
 
-    fn broken(&self, reason: &str) -> StoreError {
-        StoreError::Broken { path: self.path.clone(), reason: reason.to_owned() }
+    fn broken(&self, reason: &str) -> ObjectStoreError {
+        ObjectStoreError::Broken { path: self.path.clone(), reason: reason.to_owned() }
     }
 }
 
@@ -92,10 +92,10 @@ pub(super) struct TemporaryFile {
 
 impl TemporaryFile {
     /// Writes a whole version file under a name of its own in `directory` and syncs it.
-    pub(super) fn write(directory: &Path, version: &Version, body: &[u8]) -> Result<Self, StoreError> {
+    pub(super) fn write(directory: &Path, version: &Version, body: &[u8]) -> Result<Self, ObjectStoreError> {
         let path = directory.join(format!("{:032x}", rand::random::<u128>()));
         let written = Self { path, renamed: false };
-        written.fill(version, body).map_err(StoreError::io(&written.path))?;
+        written.fill(version, body).map_err(ObjectStoreError::io(&written.path))?;
         Ok(written)
     }
 
@@ -113,8 +113,8 @@ impl TemporaryFile {
     }
 
     /// Moves the file to its place.
-    pub(super) fn rename(mut self, to: &Path) -> Result<(), StoreError> {
-        fs::rename(&self.path, to).map_err(StoreError::io(to))?;
+    pub(super) fn rename(mut self, to: &Path) -> Result<(), ObjectStoreError> {
+        fs::rename(&self.path, to).map_err(ObjectStoreError::io(to))?;
         self.renamed = true;
         Ok(())
     }

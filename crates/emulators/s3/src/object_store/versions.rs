@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::error::StoreError;
+use super::error::ObjectStoreError;
 use super::files::names_in;
 use super::version::{Precondition, Version};
 use super::version_file::VersionFile;
@@ -23,8 +23,8 @@ impl Found {
     /// delete marker.
     ///
     /// # Errors
-    /// [`StoreError::Broken`] when they differ, [`StoreError::Io`].
-    pub fn read(self) -> Result<Vec<u8>, StoreError> {
+    /// [`ObjectStoreError::Broken`] when they differ, [`ObjectStoreError::Io`].
+    pub fn read(self) -> Result<Vec<u8>, ObjectStoreError> {
         match &self.version.content {
             Some(content) => self.file.read_body(content),
             None => Ok(Vec::new()),
@@ -33,7 +33,7 @@ impl Found {
 }
 
 /// Judges a condition against the current version; a delete marker counts as absent.
-pub(super) fn check(condition: &Precondition, directory: &Path) -> Result<(), StoreError> {
+pub(super) fn check(condition: &Precondition, directory: &Path) -> Result<(), ObjectStoreError> {
     if *condition == Precondition::None {
         return Ok(());
     }
@@ -41,12 +41,12 @@ pub(super) fn check(condition: &Precondition, directory: &Path) -> Result<(), St
     match (condition, current) {
         (Precondition::None, _) | (Precondition::Absent, None) => Ok(()),
         (Precondition::Matches(etag), Some(content)) if content.etag == *etag => Ok(()),
-        (Precondition::Matches(_), None) => Err(StoreError::NoSuchKey { delete_marker: None }),
-        (Precondition::Absent | Precondition::Matches(_), Some(_)) => Err(StoreError::PreconditionFailed),
+        (Precondition::Matches(_), None) => Err(ObjectStoreError::NoSuchKey { delete_marker: None }),
+        (Precondition::Absent | Precondition::Matches(_), Some(_)) => Err(ObjectStoreError::PreconditionFailed),
     }
 }
 
-pub(super) fn newest_version(directory: &Path) -> Result<Option<Found>, StoreError> {
+pub(super) fn newest_version(directory: &Path) -> Result<Option<Found>, ObjectStoreError> {
     loop {
         let Some(newest) = version_ids(directory)?.into_iter().next() else {
             return Ok(None);
@@ -58,7 +58,7 @@ pub(super) fn newest_version(directory: &Path) -> Result<Option<Found>, StoreErr
     }
 }
 
-pub(super) fn open_version(directory: &Path, id: &str) -> Result<Option<Found>, StoreError> {
+pub(super) fn open_version(directory: &Path, id: &str) -> Result<Option<Found>, ObjectStoreError> {
     if !is_version_id(id) {
         return Ok(None);
     }
@@ -67,7 +67,7 @@ pub(super) fn open_version(directory: &Path, id: &str) -> Result<Option<Found>, 
 }
 
 /// The ids of all versions of a key, newest first. Files with other names are ignored.
-pub(super) fn version_ids(directory: &Path) -> Result<Vec<String>, StoreError> {
+pub(super) fn version_ids(directory: &Path) -> Result<Vec<String>, ObjectStoreError> {
     let mut ids = names_in(directory)?;
     ids.retain(|name| is_version_id(name));
     ids.reverse();

@@ -11,12 +11,12 @@ use s3s::crypto::{Checksum as _, Md5, Sha256};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::server::{BUCKET, RawBody, Server, body_of, files_in, get, put, refusal, refused};
+use crate::server::{BUCKET, Emulator, RawBody, body_of, files_in, get, put, refusal, refused};
 
 #[tokio::test]
 async fn objects_come_back_as_they_were_stored() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     let half_a_mib: Vec<u8> = (0..524_325_u32).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
     for body in [Vec::new(), b"x".to_vec(), half_a_mib] {
@@ -47,7 +47,7 @@ async fn objects_come_back_as_they_were_stored() {
 #[tokio::test]
 async fn a_read_answers_its_range_and_a_failed_condition_is_304_or_412() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     let etag = put(&client, "key", "0123456789").send().await.unwrap().e_tag.unwrap();
     for (range, body, content_range) in [
@@ -72,7 +72,7 @@ async fn a_read_answers_its_range_and_a_failed_condition_is_304_or_412() {
 #[tokio::test]
 async fn an_object_has_a_largest_size() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     let length = usize::try_from(MAX_OBJECT_LENGTH).unwrap();
     let refused_put = put(&client, "key", vec![0; length + 1]).send().await;
@@ -84,7 +84,7 @@ async fn an_object_has_a_largest_size() {
 #[tokio::test]
 async fn any_key_is_only_a_name() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     let long = "k".repeat(1024);
     let keys = [
@@ -130,7 +130,7 @@ async fn any_key_is_only_a_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_puts_at_once_are_all_stored_and_there_after_a_restart() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     let mut puts = JoinSet::new();
     for number in 0..2000 {
@@ -142,7 +142,7 @@ async fn thousands_of_puts_at_once_are_all_stored_and_there_after_a_restart() {
     }
     server.stop().await;
 
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let mut pages = server.client("all").list_objects_v2().bucket(BUCKET).into_paginator().send();
     let mut count = 0;
     while let Some(page) = pages.next().await {
@@ -156,7 +156,7 @@ async fn thousands_of_puts_at_once_are_all_stored_and_there_after_a_restart() {
 #[tokio::test]
 async fn a_broken_object_is_an_error_that_names_its_file() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     put(&client, "key", "the body").send().await.unwrap();
     let file = files_in(&dir.path().join("buckets")).remove(0);

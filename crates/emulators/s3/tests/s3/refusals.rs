@@ -1,4 +1,4 @@
-//! Refusals: callers without the grant, absent objects, bodies that do not match their checksums.
+//! Refusals: principals without the grant, absent objects, bodies that do not match their checksums.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::Engine as _;
@@ -6,14 +6,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use s3s::crypto::{Checksum, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
 use tempfile::TempDir;
 
-use crate::server::{BUCKET, RawBody, Server, body_of, files_in, get, http_client, put, refusal, refused};
+use crate::server::{BUCKET, Emulator, RawBody, body_of, files_in, get, http_client, put, refusal, refused};
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
 #[tokio::test]
 async fn an_absent_object_is_403_unless_listing_is_granted() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let all = server.client("all");
     let get = async |name: &str| refusal(server.client(name).get_object().bucket(BUCKET).key("key").send().await);
     let head = async |name: &str| refusal(server.client(name).head_object().bucket(BUCKET).key("key").send().await).0;
@@ -31,7 +31,7 @@ async fn an_absent_object_is_403_unless_listing_is_granted() {
 #[tokio::test]
 async fn an_action_that_is_not_granted_is_denied() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let all = server.client("all");
     let version = put(&all, "key", "x").send().await.unwrap().version_id.unwrap();
     let (reader, writer, deleter) = (server.client("reader"), server.client("writer"), server.client("deleter"));
@@ -55,7 +55,7 @@ async fn an_action_that_is_not_granted_is_denied() {
 #[tokio::test]
 async fn signatures_are_verified() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let forged = server.client_with_secret("all", "a guess");
     assert_eq!(refusal(put(&forged, "key", vec![0; 524_288]).send().await), refused(403, "SignatureDoesNotMatch"));
     let unknown = server.client_with_secret("nobody", "a guess");
@@ -69,7 +69,7 @@ async fn signatures_are_verified() {
 #[tokio::test]
 async fn a_bucket_is_made_once_and_an_unknown_one_is_404() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     client.create_bucket().bucket("another-one").send().await.unwrap();
     client.create_bucket().bucket("another-one").send().await.unwrap();
@@ -87,7 +87,7 @@ async fn a_bucket_is_made_once_and_an_unknown_one_is_404() {
 #[tokio::test]
 async fn checksums_of_the_sdk_are_verified() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     let algorithms = [
         ChecksumAlgorithm::Crc32,
@@ -114,7 +114,7 @@ async fn checksums_of_the_sdk_are_verified() {
 #[tokio::test]
 async fn a_body_that_does_not_match_what_is_said_of_it_is_not_stored() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let path = format!("/{BUCKET}/key");
     let put = async |headers: &[(&str, &str)], body: RawBody<'_>| server.send_raw("PUT", &path, headers, body).await;
 

@@ -17,7 +17,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use emulator_kit::{Caller, Callers, Grants, Limits, Listener};
+use emulator_kit::{Grants, Limits, Listener, Principal, Principals};
 use emulator_s3::object_store::ObjectStore;
 use emulator_s3::serve;
 use tokio::sync::oneshot;
@@ -26,28 +26,28 @@ use tokio::task::JoinHandle;
 pub(crate) const BUCKET: &str = "the-bucket";
 
 /// A served store in a directory of its own.
-pub(crate) struct Server {
+pub(crate) struct Emulator {
     pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
     done: JoinHandle<()>,
 }
 
-impl Server {
+impl Emulator {
     pub(crate) async fn start(dir: &Path) -> Self {
         let store = ObjectStore::open(dir).unwrap();
         store.create_bucket(BUCKET).unwrap();
-        let caller = |name: &str, grants| Caller {
+        let principal = |name: &str, grants| Principal {
             access_key_id: name.to_owned(),
             secret_access_key: format!("secret of {name}"),
             session_token: None,
             grants,
         };
-        let callers = Callers::new([
-            caller("all", Grants::Everything),
-            caller("reader", Grants::actions(["s3:GetObject"])),
-            caller("lister", Grants::actions(["s3:GetObject", "s3:ListBucket"])),
-            caller("writer", Grants::actions(["s3:PutObject"])),
-            caller("deleter", Grants::actions(["s3:DeleteObject"])),
+        let principals = Principals::new([
+            principal("all", Grants::Everything),
+            principal("reader", Grants::actions(["s3:GetObject"])),
+            principal("lister", Grants::actions(["s3:GetObject", "s3:ListBucket"])),
+            principal("writer", Grants::actions(["s3:PutObject"])),
+            principal("deleter", Grants::actions(["s3:DeleteObject"])),
         ]);
         let limits =
             Limits { connections: 10_000, patience: Duration::from_secs(60), kept_alive: 10_000, ..Limits::default() };
@@ -55,7 +55,7 @@ impl Server {
         let address = listener.address();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let done = tokio::spawn(serve(listener, Arc::new(store), callers, shutdown));
+        let done = tokio::spawn(serve(listener, Arc::new(store), principals, shutdown));
         Self { address, stop, done }
     }
 

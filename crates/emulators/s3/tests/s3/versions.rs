@@ -4,12 +4,12 @@ use emulator_s3::object_store::NONCURRENT_VERSIONS_KEPT;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::server::{BUCKET, Server, body_of, files_in, get, put, refusal, refused};
+use crate::server::{BUCKET, Emulator, body_of, files_in, get, put, refusal, refused};
 
 #[tokio::test]
 async fn one_of_racing_conditional_puts_wins() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     // A body of its own for every writer: equal bodies have equal ETags, and each would let the next one in.
     let race = async |round: &str, condition: Option<String>| {
@@ -49,7 +49,7 @@ async fn one_of_racing_conditional_puts_wins() {
 #[tokio::test]
 async fn versions_stay_readable_until_there_are_too_many() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     let version = |id: String| client.get_object().bucket(BUCKET).key("key").version_id(id).send();
 
@@ -90,7 +90,7 @@ async fn versions_stay_readable_until_there_are_too_many() {
 #[tokio::test]
 async fn listings_come_in_pages() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(dir.path()).await;
+    let server = Emulator::start(dir.path()).await;
     let client = server.client("all");
     for key in ["b/2", "a", "b/1", "c", "b/", "deleted", "d/e/f"] {
         put(&client, key, key).send().await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change_set::ChangeSet;
-use super::document::{Declared, Document};
+use super::document::{Declared, TemplateDocument};
 use super::http::escape;
 use super::query::{Parameters, Refusal, list as pairs, members};
 use super::resources;
@@ -33,9 +33,9 @@ pub(crate) fn create(state: &mut State, parameters: &Parameters) -> Result<Strin
     let given = pairs(parameters, "Parameters", "ParameterKey", "ParameterValue");
     let template = parameters["TemplateBody"].clone();
     state.templates.push((kind.to_owned(), template.clone()));
-    let document = Document::new(&template, &given);
-    let before = (!stack.template.is_empty()).then(|| Document::new(&stack.template, &stack.parameters));
-    let old = before.as_ref().map(Document::resources).unwrap_or_default();
+    let document = TemplateDocument::new(&template, &given);
+    let before = (!stack.template.is_empty()).then(|| TemplateDocument::new(&stack.template, &stack.parameters));
+    let old = before.as_ref().map(TemplateDocument::resources).unwrap_or_default();
     let new = document.resources();
     if kind == "IMPORT" {
         let imported = import_names(parameters);
@@ -92,7 +92,7 @@ fn import_names(parameters: &Parameters) -> BTreeMap<String, String> {
 
 /// Refuses an import that CloudFormation refuses. User Guide: "Import AWS resources into a CloudFormation stack".
 fn check_import(
-    document: &Document,
+    document: &TemplateDocument,
     declared: &BTreeMap<String, Declared>,
     imported: &BTreeMap<String, String>,
 ) -> Result<(), &'static str> {
@@ -229,7 +229,7 @@ pub(crate) fn execute(state: &mut State, parameters: &Parameters) -> Result<Stri
     };
     let (busy, done) = (format!("{verb}_IN_PROGRESS"), format!("{verb}_COMPLETE"));
     stack.event(&busy, "User Initiated");
-    let document = Document::new(&change_set.template, &change_set.parameters);
+    let document = TemplateDocument::new(&change_set.template, &change_set.parameters);
     let applied = match (verb, fails) {
         ("IMPORT", None) => resources::import(state, &mut stack, &document),
         (_, None) => resources::apply(state, &mut stack, &document),

@@ -8,7 +8,7 @@ use serde_yaml_ng::Value as Yaml;
 use super::account::{ACCOUNT, REGION};
 
 /// A template with the values of its parameters.
-pub(crate) struct Document {
+pub(crate) struct TemplateDocument {
     sections: Yaml,
     parameters: BTreeMap<String, String>,
 }
@@ -33,7 +33,7 @@ impl Declared {
     }
 }
 
-impl Document {
+impl TemplateDocument {
     pub(crate) fn new(text: &str, given: &BTreeMap<String, String>) -> Self {
         let sections: Yaml = serde_yaml_ng::from_str(text).unwrap();
         let mut parameters = BTreeMap::new();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::account::ACCOUNT;
 use super::bucket::Bucket;
-use super::document::{Declared, Document};
+use super::document::{Declared, TemplateDocument};
 use super::stack::{Resource, Stack};
 use super::state::State;
 
@@ -15,7 +15,7 @@ use super::state::State;
 ///
 /// User Guide, "Import AWS resources into a CloudFormation stack": "CloudFormation doesn't check that the template
 /// configuration matches the actual configuration".
-pub(crate) fn import(state: &State, stack: &mut Stack, document: &Document) -> Result<(), String> {
+pub(crate) fn import(state: &State, stack: &mut Stack, document: &TemplateDocument) -> Result<(), String> {
     for (logical_id, declared) in document.resources() {
         let name = declared.physical_id(&stack.name, &logical_id);
         let exists = match declared.kind.as_str() {
@@ -31,11 +31,11 @@ pub(crate) fn import(state: &State, stack: &mut Stack, document: &Document) -> R
 }
 
 /// Applies the difference between the stack's template and a new one.
-pub(crate) fn apply(state: &mut State, stack: &mut Stack, document: &Document) -> Result<(), String> {
+pub(crate) fn apply(state: &mut State, stack: &mut Stack, document: &TemplateDocument) -> Result<(), String> {
     let old = if stack.template.is_empty() {
         Default::default()
     } else {
-        Document::new(&stack.template, &stack.parameters).resources()
+        TemplateDocument::new(&stack.template, &stack.parameters).resources()
     };
     let new = document.resources();
     // A bucket goes before its policy: `DeviceBackupsBucket` sorts before `DeviceBackupsBucketPolicy`.

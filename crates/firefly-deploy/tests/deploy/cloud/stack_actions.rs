@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::Document;
+use super::document::TemplateDocument;
 use super::http::escape;
 use super::query::{Parameters, Refusal, members};
 use super::resources;
@@ -136,7 +136,7 @@ pub(super) fn delete_stack(state: &mut State, parameters: &Parameters) -> Result
     let declared = if stack.template.is_empty() {
         BTreeMap::new()
     } else {
-        Document::new(&stack.template, &stack.parameters).resources()
+        TemplateDocument::new(&stack.template, &stack.parameters).resources()
     };
     stack.event("DELETE_IN_PROGRESS", "User Initiated");
     let mut outcome = "DELETE_COMPLETE";

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::account::BOOTSTRAP;
 use super::bucket::Bucket;
 use super::change_set::ChangeSet;
-use super::document::Document;
+use super::document::TemplateDocument;
 use super::query::Refusal;
 use super::stack::Stack;
 use super::table::Tables;
@@ -96,7 +96,7 @@ impl State {
     ) -> &mut Stack {
         let mut stack = Stack::new(name, self.stacks.len(), status);
         if !template.is_empty() {
-            let document = Document::new(template, &parameters);
+            let document = TemplateDocument::new(template, &parameters);
             for (logical_id, declared) in document.resources() {
                 let physical_id = declared.physical_id(name, &logical_id);
                 stack.resource(&logical_id, &physical_id, &declared.kind, resources, "");

@@ -1,4 +1,4 @@
-//! The callers of an emulator, and the requests that it answers.
+//! The principals of an emulator, and the requests that it answers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
@@ -13,34 +13,34 @@ use subtle::ConstantTimeEq as _;
 
 use crate::signature;
 
-/// A caller, known by its credentials, and the actions that it may use: the stand-in for a role and its policy.
+/// A principal, known by its credentials, and the actions that it may use: the stand-in for a role and its policy.
 #[derive(Clone)]
-pub struct Caller {
-    /// Names the caller in a request's signature.
+pub struct Principal {
+    /// Names the principal in a request's signature.
     pub access_key_id: String,
     /// Makes the signature.
     pub secret_access_key: String,
-    /// Travels in `X-Amz-Security-Token`, if the caller has one.
+    /// Travels in `X-Amz-Security-Token`, if the principal has one.
     pub session_token: Option<String>,
-    /// The actions the caller may use, on every resource.
+    /// The actions the principal may use, on every resource.
     pub grants: Grants,
 }
 
-impl std::fmt::Debug for Caller {
+impl std::fmt::Debug for Principal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Caller")
+        f.debug_struct("Principal")
             .field("access_key_id", &self.access_key_id)
             .field("grants", &self.grants)
             .finish_non_exhaustive()
     }
 }
 
-impl Caller {
-    /// Returns `true` if the caller made the request's signature, AWS Signature Version 4 in the `Authorization` header.
+impl Principal {
+    /// Returns `true` if the principal made the request's signature, AWS Signature Version 4 in the `Authorization` header.
     #[must_use]
     pub fn signed(&self, head: &Parts, body: &[u8]) -> bool {
         let (id, secret, token) = (&self.access_key_id, &self.secret_access_key, self.session_token.clone());
-        signature::is_made_with(Credentials::new(id, secret, token, None, "caller"), head, body)
+        signature::is_made_with(Credentials::new(id, secret, token, None, "principal"), head, body)
     }
 }
 
@@ -76,40 +76,40 @@ pub enum Refusal {
     /// that the SDKs use. The answer is [`foreign`].
     #[error("the request comes from a browser, or names a host other than the loopback interface")]
     Foreign,
-    /// There is no caller with the access key id, or its session token is another one. The answer does not tell which.
-    #[error("the access key id or the session token is not that of a caller")]
+    /// There is no principal with the access key id, or its session token is another one. The answer does not tell which.
+    #[error("the access key id or the session token is not that of a principal")]
     Credentials,
 }
 
-/// The callers of an emulator, by access key id.
+/// The principals of an emulator, by access key id.
 #[derive(Clone, Debug)]
-pub struct Callers(Arc<HashMap<String, Caller>>);
+pub struct Principals(Arc<HashMap<String, Principal>>);
 
-impl Callers {
-    /// Admits these callers and no other.
-    pub fn new(callers: impl IntoIterator<Item = Caller>) -> Self {
-        Self(Arc::new(callers.into_iter().map(|caller| (caller.access_key_id.clone(), caller)).collect()))
+impl Principals {
+    /// Admits these principals and no other.
+    pub fn new(principals: impl IntoIterator<Item = Principal>) -> Self {
+        Self(Arc::new(principals.into_iter().map(|principal| (principal.access_key_id.clone(), principal)).collect()))
     }
 
-    /// The caller with this access key id.
+    /// The principal with this access key id.
     #[must_use]
-    pub fn get(&self, access_key_id: &str) -> Option<&Caller> {
+    pub fn get(&self, access_key_id: &str) -> Option<&Principal> {
         self.0.get(access_key_id)
     }
 
-    /// The caller who sends a request with this head. Tokens are compared in constant time. The signature is not checked
-    /// here: it covers the body, which is not read for a stranger; [`Caller::signed`] checks it.
+    /// The principal who sends a request with this head. Tokens are compared in constant time. The signature is not checked
+    /// here: it covers the body, which is not read for a stranger; [`Principal::signed`] checks it.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub fn admit(&self, head: &Parts) -> Result<&Caller, Refusal> {
+    pub fn admit(&self, head: &Parts) -> Result<&Principal, Refusal> {
         if !is_program(head) || !is_for_loopback(head) {
             return Err(Refusal::Foreign);
         }
-        let caller = access_key_id(head).and_then(|id| self.get(id)).ok_or(Refusal::Credentials)?;
+        let principal = access_key_id(head).and_then(|id| self.get(id)).ok_or(Refusal::Credentials)?;
         let token = session_token(head).unwrap_or_default();
-        let right = caller.session_token.as_deref().unwrap_or_default();
-        if bool::from(token.as_bytes().ct_eq(right.as_bytes())) { Ok(caller) } else { Err(Refusal::Credentials) }
+        let right = principal.session_token.as_deref().unwrap_or_default();
+        if bool::from(token.as_bytes().ct_eq(right.as_bytes())) { Ok(principal) } else { Err(Refusal::Credentials) }
     }
 }
 

@@ -1,12 +1,12 @@
 //! A signed-in user, as a verified token names them.
 
 /// A signed-in user. It has no `Debug`: an e-mail address is not for logs.
-pub struct Caller {
+pub struct User {
     sub: String,
     email: Option<String>,
 }
 
-impl Caller {
+impl User {
     /// The user of a token's claims `sub` and `email`; `None` without `sub`. Access tokens carry no `email`, and an empty
     /// claim counts as absent.
     #[must_use]
@@ -33,17 +33,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_without_sub_is_none() {
+    fn a_user_without_sub_is_none() {
         for sub in [None, Some("")] {
-            assert!(Caller::of_claims(sub, Some("anna@example.com")).is_none(), "{sub:?}");
+            assert!(User::of_claims(sub, Some("anna@example.com")).is_none(), "{sub:?}");
         }
     }
 
     #[test]
     fn an_empty_email_is_absent() {
         for (email, kept) in [(None, None), (Some(""), None), (Some("a@example.com"), Some("a@example.com"))] {
-            let caller = Caller::of_claims(Some("anna"), email).unwrap();
-            assert_eq!((caller.sub(), caller.email()), ("anna", kept));
+            let user = User::of_claims(Some("anna"), email).unwrap();
+            assert_eq!((user.sub(), user.email()), ("anna", kept));
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials as Identity;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use emulator_kit::{Caller, Callers, Credentials, Grants, Refusal};
+use emulator_kit::{Credentials, Grants, Principal, Principals, Refusal};
 use http::request::{Builder, Parts};
 use http::{HeaderValue, Request};
 use truncation::assert_no_other_length;
@@ -18,8 +18,8 @@ use truncation::assert_no_other_length;
 const HOST: &str = "127.0.0.1:8000";
 const BODY: &[u8] = b"the body";
 
-fn caller(token: Option<&str>) -> Caller {
-    Caller {
+fn principal(token: Option<&str>) -> Principal {
+    Principal {
         access_key_id: "key-id".to_owned(),
         secret_access_key: "secret".to_owned(),
         session_token: token.map(str::to_owned),
@@ -31,10 +31,10 @@ fn head(request: Builder) -> Parts {
     request.body(()).unwrap().into_parts().0
 }
 
-/// A request as this caller signs it.
-fn signed(caller: &Caller) -> Builder {
-    let (id, secret) = (caller.access_key_id.as_str(), caller.secret_access_key.as_str());
-    let identity = Identity::new(id, secret, caller.session_token.clone(), None, "test").into();
+/// A request as this principal signs it.
+fn signed(principal: &Principal) -> Builder {
+    let (id, secret) = (principal.access_key_id.as_str(), principal.secret_access_key.as_str());
+    let identity = Identity::new(id, secret, principal.session_token.clone(), None, "test").into();
     let params = SigningParams::builder()
         .identity(&identity)
         .region("eu-central-1")
@@ -52,13 +52,13 @@ fn signed(caller: &Caller) -> Builder {
 }
 
 #[test]
-fn a_caller_is_admitted_by_key_id_and_token() {
+fn a_principal_is_admitted_by_key_id_and_token() {
     for token in [None, Some("token")] {
-        let callers = Callers::new([caller(token)]);
-        let admitted = head(signed(&caller(token)));
-        assert_eq!(callers.admit(&admitted).unwrap().access_key_id, "key-id");
+        let principals = Principals::new([principal(token)]);
+        let admitted = head(signed(&principal(token)));
+        assert_eq!(principals.admit(&admitted).unwrap().access_key_id, "key-id");
         for other in [None, Some("token"), Some("toke"), Some("token0"), Some("")] {
-            let result = callers.admit(&head(signed(&caller(other)))).map(drop);
+            let result = principals.admit(&head(signed(&principal(other)))).map(drop);
             let same = other.unwrap_or_default() == token.unwrap_or_default();
             assert_eq!(result, if same { Ok(()) } else { Err(Refusal::Credentials) }, "{token:?} {other:?}");
         }
@@ -67,70 +67,70 @@ fn a_caller_is_admitted_by_key_id_and_token() {
 
 #[test]
 fn an_unknown_key_id_is_refused_like_a_wrong_token() {
-    let callers = Callers::new([caller(None)]);
-    let unknown = Caller { access_key_id: "another".to_owned(), ..caller(None) };
-    assert_eq!(callers.admit(&head(signed(&unknown))).unwrap_err(), Refusal::Credentials);
+    let principals = Principals::new([principal(None)]);
+    let unknown = Principal { access_key_id: "another".to_owned(), ..principal(None) };
+    assert_eq!(principals.admit(&head(signed(&unknown))).unwrap_err(), Refusal::Credentials);
     let unsigned = Request::builder().method("POST").uri("/").header("host", HOST);
-    assert_eq!(callers.admit(&head(unsigned)).unwrap_err(), Refusal::Credentials);
+    assert_eq!(principals.admit(&head(unsigned)).unwrap_err(), Refusal::Credentials);
 }
 
 #[test]
-fn a_presigned_url_names_its_caller_in_the_query() {
-    let callers = Callers::new([caller(Some("token"))]);
+fn a_presigned_url_names_its_principal_in_the_query() {
+    let principals = Principals::new([principal(Some("token"))]);
     let presigned = |query: &str| head(Request::builder().uri(format!("/?{query}")).header("host", HOST));
     let credential = "X-Amz-Credential=key-id%2F20260101%2Feu-central-1%2Fs3%2Faws4_request";
-    assert!(callers.admit(&presigned(&format!("{credential}&X-Amz-Security-Token=token"))).is_ok());
-    assert_eq!(callers.admit(&presigned(credential)).unwrap_err(), Refusal::Credentials);
+    assert!(principals.admit(&presigned(&format!("{credential}&X-Amz-Security-Token=token"))).is_ok());
+    assert_eq!(principals.admit(&presigned(credential)).unwrap_err(), Refusal::Credentials);
 }
 
 #[test]
 fn a_request_of_a_browser_or_for_another_host_is_foreign() {
-    let callers = Callers::new([caller(None)]);
+    let principals = Principals::new([principal(None)]);
     for (name, value) in [("origin", "null"), ("sec-fetch-site", "none"), ("host", HOST)] {
-        let request = head(signed(&caller(None)).header(name, value));
-        assert_eq!(callers.admit(&request).unwrap_err(), Refusal::Foreign, "{name}");
+        let request = head(signed(&principal(None)).header(name, value));
+        assert_eq!(principals.admit(&request).unwrap_err(), Refusal::Foreign, "{name}");
     }
     for host in ["attacker.example", "localhost.attacker.example", "0.0.0.0", "128.0.0.1", "[::2]", ""] {
         let request = head(Request::builder().uri("/").header("host", host));
-        assert_eq!(callers.admit(&request).unwrap_err(), Refusal::Foreign, "{host:?}");
+        assert_eq!(principals.admit(&request).unwrap_err(), Refusal::Foreign, "{host:?}");
     }
     for host in ["localhost", "LocalHost:1", "127.255.0.9:65535", "[::1]:8080"] {
         let request = head(Request::builder().uri("/").header("host", host));
-        assert_eq!(callers.admit(&request).unwrap_err(), Refusal::Credentials, "{host:?}");
+        assert_eq!(principals.admit(&request).unwrap_err(), Refusal::Credentials, "{host:?}");
     }
     for method in ["OPTIONS", "TRACE", "PATCH", "PROPFIND"] {
-        let request = head(signed(&caller(None)).method(method));
-        assert_eq!(callers.admit(&request).unwrap_err(), Refusal::Foreign, "{method}");
+        let request = head(signed(&principal(None)).method(method));
+        assert_eq!(principals.admit(&request).unwrap_err(), Refusal::Foreign, "{method}");
     }
 }
 
 #[test]
 fn a_signature_holds_for_its_secret_its_head_and_its_body_alone() {
-    let caller = caller(Some("token"));
-    let request = || signed(&caller);
-    assert!(caller.signed(&head(request()), BODY));
-    assert!(!caller.signed(&head(request()), b"another"));
-    assert!(!caller.signed(&head(request().uri("/path?query=2")), BODY));
-    assert!(!caller.signed(&head(request().method("PUT")), BODY));
+    let principal = principal(Some("token"));
+    let request = || signed(&principal);
+    assert!(principal.signed(&head(request()), BODY));
+    assert!(!principal.signed(&head(request()), b"another"));
+    assert!(!principal.signed(&head(request().uri("/path?query=2")), BODY));
+    assert!(!principal.signed(&head(request().method("PUT")), BODY));
     let mut without_date = head(request());
     without_date.headers.remove("x-amz-date");
-    assert!(!caller.signed(&without_date, BODY));
+    assert!(!principal.signed(&without_date, BODY));
     let mut another_date = head(request());
     another_date.headers.insert("x-amz-date", "20260101T000000Z".parse().unwrap());
-    assert!(!caller.signed(&another_date, BODY));
-    let another_secret = Caller { secret_access_key: "a guess".to_owned(), ..caller.clone() };
+    assert!(!principal.signed(&another_date, BODY));
+    let another_secret = Principal { secret_access_key: "a guess".to_owned(), ..principal.clone() };
     assert!(!another_secret.signed(&head(request()), BODY));
 }
 
 #[test]
 fn an_authorization_header_has_no_other_length() {
-    let caller = caller(None);
-    let complete = signed(&caller).headers_ref().unwrap()["authorization"].clone();
+    let principal = principal(None);
+    let complete = signed(&principal).headers_ref().unwrap()["authorization"].clone();
     assert_no_other_length(complete.as_bytes(), b"", |bytes| {
-        let mut request = head(signed(&caller));
+        let mut request = head(signed(&principal));
         let Ok(value) = HeaderValue::from_bytes(bytes) else { return false };
         request.headers.insert("authorization", value);
-        caller.signed(&request, BODY)
+        principal.signed(&request, BODY)
     });
 }
 
@@ -152,6 +152,6 @@ fn credentials_are_drawn_for_each_run_and_stay_out_of_debug() {
     assert_eq!(variables["AWS_ACCESS_KEY_ID"], "key-id");
     assert_eq!(variables["AWS_SECRET_ACCESS_KEY"], one.secret_access_key());
     assert_eq!(variables["AWS_SESSION_TOKEN"], one.session_token());
-    let printed = format!("{one:?} {:?}", caller(Some("the token")));
+    let printed = format!("{one:?} {:?}", principal(Some("the token")));
     assert!(!printed.contains(one.secret_access_key()) && !printed.contains("the token"), "{printed}");
 }
