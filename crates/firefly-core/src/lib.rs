@@ -6,7 +6,6 @@
 //!
 //! | module             | subject                                                                             |
 //! |--------------------|-------------------------------------------------------------------------------------|
-//! | [`caller`]         | a signed-in user                                                                    |
 //! | [`device`]         | the identity of a device: UUID, product, public key                                 |
 //! | [`envelope`]       | the FFCE container of an encrypted backup                                           |
 //! | [`etag`]           | the entity tag that a device gives its backup                                       |
@@ -19,6 +18,7 @@
 //! | [`signed_request`] | the four headers of a signed request, and the evidence that its signature verifies  |
 //! | [`source_address`] | the origin of a request, as far as wrong registration keys are counted              |
 //! | [`time`]           | whole seconds since the epoch, and their text form on the wire                      |
+//! | [`user`]           | a signed-in user                                                                    |
 
 pub mod device;
 pub mod envelope;
