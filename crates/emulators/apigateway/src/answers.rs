@@ -23,3 +23,13 @@ pub(crate) fn unauthorized() -> Response {
 pub(crate) fn too_large() -> Response {
     message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")
 }
+
+/// The answer to a request that exceeds the throttle.
+pub(crate) fn too_many_requests() -> Response {
+    message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests")
+}
+
+/// The answer to a request for which Lambda has no execution left.
+pub(crate) fn service_unavailable() -> Response {
+    message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+}

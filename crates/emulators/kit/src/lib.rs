@@ -19,7 +19,7 @@ pub mod proxy;
 mod signature;
 mod watched;
 
-pub use body::{BodyError, read};
+pub use body::{BodyError, discard, read};
 pub use callers::{Caller, Callers, Grants, Refusal, foreign};
 pub use credentials::Credentials;
 pub use limits::{Deadlines, Limits};

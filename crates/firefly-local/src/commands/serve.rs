@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use emulator_apigateway::Throttle;
 use emulator_kit::Deadlines;
 use firefly_core::group::SUPER_USERS;
 use firefly_core::time::UnixSeconds;
@@ -44,6 +46,13 @@ pub(crate) struct Serve {
     /// Where the issuer's keys are. Nothing else is fetched.
     #[arg(long, value_name = "URL", requires = "jwt_issuer", value_parser = http_url)]
     jwt_jwks_url: Option<String>,
+    /// Refuse requests with 429 as API Gateway's throttle does: RATE requests a second and BURST at once pass
+    /// [default: all pass].
+    #[arg(long, value_name = "RATE,BURST", value_parser = throttle)]
+    throttle: Option<Throttle>,
+    /// Refuse requests with 503 as Lambda does when N are under way [default: they wait].
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    concurrency: Option<usize>,
     /// Level of the log, JSON lines on standard error, beside the functions' own logs, whose level is the file
     /// appconfig/logging.json in the data directory ({"logging":"INFO"}): ERROR, WARN, INFO (a line per request) or DEBUG.
     #[arg(long, value_name = "LEVEL", default_value = "WARN")]
@@ -102,8 +111,19 @@ impl Serve {
             credentials: Credentials::Own(given),
             files,
             deadlines: Deadlines::default(),
+            throttle: self.throttle,
+            executions: self.concurrency,
             clock: Arc::new(clock),
         }
+    }
+}
+
+/// Reads the limits of a throttle.
+fn throttle(text: &str) -> Result<Throttle, &'static str> {
+    let limits = text.split_once(',').and_then(|(rate, burst)| Some((rate.parse().ok()?, burst.parse().ok()?)));
+    match limits {
+        Some((rate, burst @ 1..)) if (0.001..=1e6).contains(&rate) => Ok(Throttle { rate, burst }),
+        _ => Err("RATE is a number from 0.001 to 1000000, BURST a whole number from 1, such as 500,1000"),
     }
 }
 
