@@ -12,6 +12,7 @@ mod activity;
 mod body;
 mod callers;
 mod credentials;
+mod date;
 mod limits;
 mod listener;
 mod places;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::activity::Phase;
+use crate::date;
 use crate::limits::Limits;
 use crate::places::{Place, Places};
 use crate::watched::{WatchedBody, WatchedStream};
@@ -151,6 +152,7 @@ async fn connection<A, F>(
         let (activity, taken) = (Arc::clone(activity), place.counter());
         async move {
             let mut response = answered.await;
+            response.headers_mut().extend(date::now().map(|now| (header::DATE, now)));
             if taken() > limits.kept_alive {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
