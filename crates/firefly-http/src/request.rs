@@ -96,10 +96,13 @@ impl RequestParts for Request {
     }
 
     fn require_super_user(&self) -> Result<SuperUser, ApiError> {
-        // API Gateway writes a list as `[a b]`. A group's own name may have brackets, too.
+        // API Gateway writes a list as `[a b]`, one value as it is. A group's own name may have brackets, and no blank.
         let groups = claim(self, "cognito:groups").unwrap_or_default();
-        let list = groups.strip_prefix('[').and_then(|groups| groups.strip_suffix(']'));
-        super_user(list.unwrap_or(groups).split_whitespace()).ok_or(ApiError::NotInGroup)
+        let member = match groups.strip_prefix('[').and_then(|groups| groups.strip_suffix(']')) {
+            Some(list) => super_user(list.split(' ')),
+            None => super_user([groups]),
+        };
+        member.ok_or(ApiError::NotInGroup)
     }
 
     fn query_parameter<T: FromStr>(&self, parameter: &'static str) -> Result<Option<T>, ApiError> {
@@ -127,6 +130,9 @@ fn header_text<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
     Some(values.fold(first, |joined, value| Cow::Owned(format!("{joined},{value}"))))
 }
 
+/// A claim's text; one that is null counts as absent.
 fn claim<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.extensions().get::<Claims>()?.0.get(name).map(String::as_str)
+    /// Null as API Gateway writes it.
+    const NULL: &str = "<nil>";
+    request.extensions().get::<Claims>()?.0.get(name).map(String::as_str).filter(|text| *text != NULL)
 }

@@ -2,6 +2,7 @@
 
 mod anything;
 mod bodies;
+mod claims;
 mod routes;
 mod wire;
 

@@ -50,6 +50,10 @@ pub enum Unauthorized {
     /// `nbf` or `iat` has not come yet, or is not a number.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// The text of `cognito:groups` would read as other groups than the token has: a group's name has white space or is a
+    /// list itself, or a single name begins with a bracket.
+    #[error("the token's groups cannot be told apart in a claim")]
+    Groups,
 }
 
 /// Lets through the tokens of one issuer for one audience.
@@ -134,7 +138,10 @@ impl Authorizer {
             return Err(Unauthorized::Expired);
         }
         let has_come = |name| claims.get(name).is_none_or(|time| time.as_f64().is_some_and(|time| time <= now));
-        if has_come("nbf") && has_come("iat") { Ok(()) } else { Err(Unauthorized::NotYetValid) }
+        if !has_come("nbf") || !has_come("iat") {
+            return Err(Unauthorized::NotYetValid);
+        }
+        if claims.get("cognito:groups").is_none_or(are_told_apart) { Ok(()) } else { Err(Unauthorized::Groups) }
     }
 
     async fn key(&self, key_id: &str, now: u64) -> Result<PublicKey, Unauthorized> {
@@ -160,6 +167,20 @@ impl Authorizer {
 
     fn known_key(&self, key_id: &str) -> Option<PublicKey> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(key_id).cloned()
+    }
+}
+
+/// Returns `true` if the text of these groups is that of no others. Cognito's names have no white space (Cognito API
+/// Reference, CreateGroup); those of another issuer may have.
+fn are_told_apart(groups: &Value) -> bool {
+    let has_blank = |name: &str| name.contains(|character: char| character.is_whitespace() || character.is_control());
+    match groups {
+        Value::String(name) => !name.starts_with('[') && !has_blank(name),
+        Value::Array(names) => names.iter().all(|name| match name {
+            Value::String(name) => !has_blank(name),
+            other => !other.is_array() && !other.is_object(),
+        }),
+        _ => true,
     }
 }
 
