@@ -10,6 +10,7 @@ mod authorizer;
 mod cors;
 pub mod event;
 mod key_set;
+mod key_source;
 mod lambda;
 mod reply;
 mod server;
