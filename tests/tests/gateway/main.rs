@@ -3,6 +3,7 @@
 mod anything;
 mod bodies;
 mod claims;
+mod heads;
 mod routes;
 mod wire;
 

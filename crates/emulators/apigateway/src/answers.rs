@@ -33,3 +33,8 @@ pub(crate) fn too_many_requests() -> Response {
 pub(crate) fn service_unavailable() -> Response {
     message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
 }
+
+/// The answer to a request whose line and headers exceed the quota.
+pub(crate) fn header_fields_too_large() -> Response {
+    message(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large")
+}

@@ -62,7 +62,12 @@ pub fn build(from: EventParts<'_>) -> Result<String, BadRequest> {
     let raw_query = from.parts.uri.query().unwrap_or_default();
     let query = query(raw_query)?;
     let mut headers = joined(&from.parts.headers);
-    headers.insert("x-forwarded-for".to_owned(), from.peer.ip().to_string());
+    let peer = from.peer.ip().to_string();
+    let forwarded_for = match headers.remove("x-forwarded-for") {
+        Some(sent) => format!("{sent}, {peer}"),
+        None => peer,
+    };
+    headers.insert("x-forwarded-for".to_owned(), forwarded_for);
     headers.insert("x-forwarded-port".to_owned(), "443".to_owned());
     headers.insert("x-forwarded-proto".to_owned(), "https".to_owned());
     let context = request_context(&from, &headers)?;

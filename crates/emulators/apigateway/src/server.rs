@@ -12,7 +12,9 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use tokio::sync::Semaphore;
 
-use crate::answers::{message, service_unavailable, too_large, too_many_requests, unauthorized};
+use crate::answers::{
+    header_fields_too_large, message, service_unavailable, too_large, too_many_requests, unauthorized,
+};
 use crate::api::{Api, Route};
 use crate::authorizer::Claims;
 use crate::event::{self, BadRequest, EventParts};
@@ -21,6 +23,9 @@ use crate::throttle::Bucket;
 
 /// Largest request body (API Gateway quotas for HTTP APIs: 10 MB).
 const MAX_BODY_LENGTH: usize = 10 * 1024 * 1024;
+
+/// Longest request line and header values, in bytes in all (API Gateway quotas for HTTP APIs: 10,240).
+const MAX_HEAD_LENGTH: usize = 10_240;
 
 /// The header in which API Gateway names a request.
 const APIGW_REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
@@ -74,9 +79,12 @@ impl Gateway {
     async fn answer(&self, peer: SocketAddr, request: Request<Body>, request_id: &str) -> Result<Response, Response> {
         let now = (self.api.clock)();
         let (parts, body) = request.into_parts();
+        if head_length(&parts) > MAX_HEAD_LENGTH {
+            emulator_kit::discard(body, MAX_BODY_LENGTH, self.deadlines.body).await;
+            return Err(header_fields_too_large());
+        }
         let (route, path_parameters) = self.route(&parts)?;
         if self.throttle.as_ref().is_some_and(|bucket| bucket.take(Instant::now()).is_err()) {
-            // A client that is still sending would lose the answer.
             emulator_kit::discard(body, MAX_BODY_LENGTH, self.deadlines.body).await;
             return Err(too_many_requests());
         }
@@ -135,4 +143,10 @@ impl Gateway {
             BodyError::Broken => message(StatusCode::BAD_REQUEST, "Bad Request"),
         })
     }
+}
+
+/// The bytes of a request line and of all header values: `GET /things HTTP/1.1` has 19.
+fn head_length(parts: &Parts) -> usize {
+    let line = format!("{} {} {:?}", parts.method, parts.uri, parts.version);
+    line.len() + parts.headers.values().map(HeaderValue::len).sum::<usize>()
 }
