@@ -1,7 +1,7 @@
 //! Serves HTTP/1.1 connections, and gives up those that stall.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,10 +58,16 @@ impl Listener {
         self.address
     }
 
-    /// The URL of that address, `http://HOST:PORT`.
+    /// The URL of that address, `http://HOST:PORT`. One that listens at every address has its URL at the loopback
+    /// interface: the address that stands for all is none to connect to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let host = match self.address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            host => host,
+        };
+        format!("http://{}", SocketAddr::new(host, self.address.port()))
     }
 
     /// The limits of its connections.
