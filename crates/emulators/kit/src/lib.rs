@@ -13,6 +13,7 @@ mod body;
 mod callers;
 mod credentials;
 mod date;
+mod input;
 mod limits;
 mod listener;
 mod places;

@@ -153,6 +153,7 @@ async fn connection<A, F>(
     let io = TokioIo::new(WatchedStream { stream, activity: Arc::clone(activity) });
     let service = service_fn(|request: Request<Incoming>| {
         activity.set(if request.body().is_end_stream() { Phase::Answering } else { Phase::Body });
+        let length = request.body().size_hint().exact();
         let body = |body| Body::new(WatchedBody { body, activity: Arc::clone(activity) });
         let answered = answer(peer, request.map(body));
         let (activity, taken) = (Arc::clone(activity), place.counter());
@@ -162,7 +163,7 @@ async fn connection<A, F>(
             if taken() > limits.kept_alive {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            activity.set(Phase::Quiet);
+            activity.answered(length);
             Ok::<_, std::convert::Infallible>(response)
         }
     });
