@@ -12,6 +12,7 @@ pub mod event;
 mod key_set;
 mod key_source;
 mod lambda;
+mod memory;
 mod reply;
 mod server;
 mod throttle;

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use emulator_kit::{BodyError, Deadlines, Listener};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, StatusCode, header};
@@ -19,6 +18,7 @@ use crate::api::{Api, Route};
 use crate::authorizer::Claims;
 use crate::event::{self, BadRequest, EventParts};
 use crate::lambda::{MAX_PAYLOAD_LENGTH, milliseconds};
+use crate::memory::{Held, Memory};
 use crate::throttle::Bucket;
 
 /// Largest request body (API Gateway quotas for HTTP APIs: 10 MB).
@@ -34,6 +34,7 @@ const APIGW_REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 struct Gateway {
     api: Api,
     deadlines: Deadlines,
+    memory: Memory,
     throttle: Option<Bucket>,
     /// One permit per execution that Lambda would have under way.
     executions: Option<Semaphore>,
@@ -45,6 +46,7 @@ struct Gateway {
 pub async fn serve(listener: Listener, api: Api, until: impl Future<Output = ()> + Send) {
     let gateway = Arc::new(Gateway {
         deadlines: listener.limits().deadlines,
+        memory: Memory::new(listener.limits().patience),
         throttle: api.throttle.map(|throttle| Bucket::full(throttle, Instant::now())),
         executions: api.executions.map(Semaphore::new),
         slots: Semaphore::new(api.concurrency),
@@ -89,7 +91,10 @@ impl Gateway {
             return Err(too_many_requests());
         }
         let claims = self.authorize(route, &parts, now, request_id).await?;
-        let body = self.read(body).await?;
+        let Held { body, share: _share } = self.read(body).await?;
+        if event::least_length(&parts.headers, &body) > MAX_PAYLOAD_LENGTH {
+            return Err(too_large());
+        }
         let _execution = match &self.executions {
             Some(executions) => Some(executions.try_acquire().map_err(|_| service_unavailable())?),
             None => None,
@@ -136,8 +141,8 @@ impl Gateway {
         }
     }
 
-    async fn read(&self, body: Body) -> Result<Bytes, Response> {
-        emulator_kit::read(body, MAX_BODY_LENGTH, self.deadlines.body).await.map_err(|error| match error {
+    async fn read(&self, body: Body) -> Result<Held, Response> {
+        self.memory.read(body, MAX_BODY_LENGTH, self.deadlines.body).await.map_err(|error| match error {
             BodyError::TooLong => too_large(),
             BodyError::Late => message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
             BodyError::Broken => message(StatusCode::BAD_REQUEST, "Bad Request"),

@@ -2,18 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+mod limits;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use emulator_apigateway::{Api, Authorizer, Cors, Function, Invocation, Invoke, KeySet, Route, Throttle, serve};
+use emulator_apigateway::{Api, Authorizer, Cors, Function, Invocation, Invoke, KeySet, Route, serve};
 use emulator_kit::{Limits, Listener};
-use futures::future::join_all;
 use http::Method;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 /// The time of the API's clock: 2027-01-15T08:00:00Z.
 const NOW: u64 = 1_800_000_000;
@@ -63,7 +63,11 @@ fn api(routes: Vec<Route>) -> Api {
 
 /// Serves an API and returns its URL.
 async fn start(api: Api) -> String {
-    let listener = Listener::loopback(Limits::default()).await.unwrap();
+    start_with(api, Limits::default()).await
+}
+
+async fn start_with(api: Api, limits: Limits) -> String {
+    let listener = Listener::loopback(limits).await.unwrap();
     let url = listener.url();
     tokio::spawn(serve(listener, api, std::future::pending()));
     url
@@ -277,123 +281,6 @@ async fn a_body_or_an_event_that_is_too_large_is_413() {
     assert_eq!(post(6_291_556).await, 413);
     assert_eq!(post(10 * 1_024 * 1_024).await, 413);
     assert_eq!(post(10 * 1_024 * 1_024 + 1).await, 413);
-}
-
-/// A route whose function answers, when it is released, with the number of invocations that ran together.
-fn held() -> (Route, Arc<AtomicUsize>, Arc<Semaphore>) {
-    let running = Arc::new(AtomicUsize::new(0));
-    let released = Arc::new(Semaphore::new(0));
-    let (now_running, waiting) = (Arc::clone(&running), Arc::clone(&released));
-    let invoke: Invoke = Arc::new(move |_invocation| {
-        let (running, released) = (Arc::clone(&now_running), Arc::clone(&waiting));
-        Box::pin(async move {
-            let together = running.fetch_add(1, Ordering::SeqCst) + 1;
-            released.acquire().await?.forget();
-            running.fetch_sub(1, Ordering::SeqCst);
-            Ok(json!({ "statusCode": 200, "body": together.to_string() }).to_string())
-        })
-    });
-    let function = Function { timeout: Duration::from_secs(60), ..route("GET /", invoke).function };
-    (Route { function, ..route("GET /", echo()) }, running, released)
-}
-
-/// The names of an answer's headers, sorted.
-fn header_names(response: &Response) -> Vec<&str> {
-    let mut names: Vec<_> = response.headers().keys().map(http::HeaderName::as_str).collect();
-    names.sort_unstable();
-    names
-}
-
-#[tokio::test]
-async fn a_request_beyond_the_throttle_is_429() {
-    let called = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&called);
-    let invoke: Invoke = Arc::new(move |_invocation| {
-        counted.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(r#"{"statusCode":204}"#.to_owned()) })
-    });
-    let guarded = Route { needs_token: true, ..route("POST /guarded", invoke.clone()) };
-    // A token comes back after more than a quarter of an hour.
-    let throttle = Some(Throttle { rate: 0.001, burst: 3 });
-    let url = start(Api { throttle, ..api(vec![route("POST /", invoke), guarded]) }).await;
-    let post = async |path: &str| {
-        let request = client().post(format!("{url}{path}")).header("origin", "https://page.example");
-        request.body(vec![b'x'; 600_000]).send().await.unwrap()
-    };
-    // A request without a route, or that is a preflight, takes no token.
-    assert_eq!(post("/nothing").await.status(), 404);
-    for status in [204, 204] {
-        assert_eq!(post("/").await.status(), status);
-    }
-    // A token that the authorizer refuses has taken one of the bucket.
-    assert_eq!(post("/guarded").await.status(), 401);
-    for path in ["/", "/guarded"] {
-        let refused = post(path).await;
-        assert_eq!(refused.status(), 429, "{path}");
-        assert_eq!(refused.headers()["content-type"], "application/json");
-        assert_eq!(refused.headers()["access-control-allow-origin"], "https://page.example");
-        let expected =
-            ["access-control-allow-credentials", "access-control-allow-origin", "access-control-expose-headers"];
-        let expected = [&expected[..], &["apigw-requestid", "content-length", "content-type", "date"]].concat();
-        assert_eq!(header_names(&refused), expected);
-        assert_eq!(refused.text().await.unwrap(), r#"{"message":"Too Many Requests"}"#);
-    }
-    assert_eq!(called.load(Ordering::SeqCst), 2);
-    let preflight = client().request(Method::OPTIONS, &url).header("origin", "https://page.example");
-    let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
-    assert_eq!(preflight.status(), 204);
-}
-
-#[tokio::test]
-async fn a_throttle_lets_requests_through_again_at_its_rate() {
-    let throttle = Some(Throttle { rate: 20.0, burst: 1 });
-    let url = start(Api { throttle, ..api(vec![route("GET /", echo())]) }).await;
-    let mut refused = 0;
-    for served in 0..4 {
-        while get(&url).await.status() != 200 {
-            refused += 1;
-            assert!(refused < 100_000, "only {served} of 4 were served");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_request_beyond_the_executions_is_503() {
-    let (route, running, released) = held();
-    let url = start(Api { executions: Some(3), ..api(vec![route]) }).await;
-    let mut under_way = JoinSet::new();
-    for _ in 0..5 {
-        let url = url.clone();
-        under_way.spawn(async move { get(&url).await });
-    }
-    // Two run and a third waits for one of them; until one is released no other is answered.
-    for _ in 0..2 {
-        let refused = under_way.join_next().await.unwrap().unwrap();
-        assert_eq!(refused.status(), 503);
-        assert_eq!(refused.headers()["content-type"], "application/json");
-        assert_eq!(header_names(&refused), ["apigw-requestid", "content-length", "content-type", "date"]);
-        assert_eq!(refused.text().await.unwrap(), r#"{"message":"Service Unavailable"}"#);
-    }
-    assert!(running.load(Ordering::SeqCst) <= 2);
-    released.add_permits(4);
-    let served = under_way.join_all().await;
-    assert!(served.len() == 3 && served.iter().all(|response| response.status() == 200), "{served:?}");
-    assert_eq!(get(&url).await.status(), 200);
-}
-
-#[tokio::test]
-async fn requests_beyond_the_concurrency_wait() {
-    let (route, running, released) = held();
-    let url = start(api(vec![route])).await;
-    let answers = join_all((0..6).map(async |_| get(&url).await.text().await.unwrap().parse::<usize>().unwrap()));
-    let release = async {
-        while running.load(Ordering::SeqCst) < 2 {
-            tokio::task::yield_now().await;
-        }
-        released.add_permits(6);
-    };
-    let (together, ()) = tokio::join!(answers, release);
-    assert_eq!(together.iter().max(), Some(&2), "{together:?}");
 }
 
 #[tokio::test]
