@@ -8,12 +8,10 @@ use axum::body::Body;
 use axum::response::Response;
 use emulator_kit::{BodyError, Deadlines, Listener};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Request, header};
 use tokio::sync::Semaphore;
 
-use crate::answers::{
-    header_fields_too_large, message, service_unavailable, too_large, too_many_requests, unauthorized,
-};
+use crate::answers::Refusal;
 use crate::api::{Api, Route};
 use crate::authorizer::Claims;
 use crate::event::{self, BadRequest, EventParts};
@@ -68,7 +66,7 @@ impl Gateway {
         let line = format!("{} {}", request.method(), request.uri().path());
         let mut response = match self.api.cors.preflight(&request) {
             Some(preflight) => preflight,
-            None => self.answer(peer, request, &request_id).await.unwrap_or_else(|refusal| refusal),
+            None => self.answer(peer, request, &request_id).await.unwrap_or_else(Refusal::answer),
         };
         self.api.cors.apply(origin.as_ref(), &mut response);
         response.headers_mut().extend(HeaderValue::try_from(&request_id).ok().map(|id| (APIGW_REQUEST_ID, id)));
@@ -78,25 +76,25 @@ impl Gateway {
     }
 
     /// The function's answer, or the gateway's own refusal.
-    async fn answer(&self, peer: SocketAddr, request: Request<Body>, request_id: &str) -> Result<Response, Response> {
+    async fn answer(&self, peer: SocketAddr, request: Request<Body>, request_id: &str) -> Result<Response, Refusal> {
         let now = (self.api.clock)();
         let (parts, body) = request.into_parts();
         if head_length(&parts) > MAX_HEAD_LENGTH {
             emulator_kit::discard(body, MAX_BODY_LENGTH, self.deadlines.body).await;
-            return Err(header_fields_too_large());
+            return Err(Refusal::HeaderFieldsTooLarge);
         }
         let (route, path_parameters) = self.route(&parts)?;
         if self.throttle.as_ref().is_some_and(|bucket| bucket.take(Instant::now()).is_err()) {
             emulator_kit::discard(body, MAX_BODY_LENGTH, self.deadlines.body).await;
-            return Err(too_many_requests());
+            return Err(Refusal::TooManyRequests);
         }
         let claims = self.authorize(route, &parts, now, request_id).await?;
         let Held { body, share: _share } = self.read(body).await?;
         if event::least_length(&parts.headers, &body) > MAX_PAYLOAD_LENGTH {
-            return Err(too_large());
+            return Err(Refusal::EntityTooLarge);
         }
         let _execution = match &self.executions {
-            Some(executions) => Some(executions.try_acquire().map_err(|_| service_unavailable())?),
+            Some(executions) => Some(executions.try_acquire().map_err(|_| Refusal::ServiceUnavailable)?),
             None => None,
         };
         // The semaphore is never closed.
@@ -105,19 +103,19 @@ impl Gateway {
         let from =
             EventParts { route_key: &route_key, parts: &parts, path_parameters, claims, body, peer, request_id, now };
         match event::build(from) {
-            Ok(event) if event.len() > MAX_PAYLOAD_LENGTH => Err(too_large()),
+            Ok(event) if event.len() > MAX_PAYLOAD_LENGTH => Err(Refusal::EntityTooLarge),
             Ok(event) => Ok(route.function.answer(now, request_id, event).await),
-            Err(BadRequest) => Err(message(StatusCode::BAD_REQUEST, "Bad Request")),
+            Err(BadRequest) => Err(Refusal::BadRequest),
         }
     }
 
     /// The route of a request, and its path parameters.
-    fn route(&self, parts: &Parts) -> Result<(&Route, Vec<(String, String)>), Response> {
+    fn route(&self, parts: &Parts) -> Result<(&Route, Vec<(String, String)>), Refusal> {
         let matched = self.api.routes.iter().find_map(|route| {
             let parameters = route.parameters(&parts.method, parts.uri.path())?;
             Some((route, parameters))
         });
-        matched.ok_or_else(|| message(StatusCode::NOT_FOUND, "Not Found"))
+        matched.ok_or(Refusal::NotFound)
     }
 
     /// The claims of the token, if the route needs one.
@@ -127,7 +125,7 @@ impl Gateway {
         parts: &Parts,
         now: u64,
         request_id: &str,
-    ) -> Result<Option<Claims>, Response> {
+    ) -> Result<Option<Claims>, Refusal> {
         if !route.needs_token {
             return Ok(None);
         }
@@ -136,16 +134,16 @@ impl Gateway {
             Ok(claims) => Ok(Some(claims)),
             Err(error) => {
                 tracing::info!(request_id, cause = %error, "the token is refused");
-                Err(unauthorized())
+                Err(Refusal::Unauthorized)
             }
         }
     }
 
-    async fn read(&self, body: Body) -> Result<Held, Response> {
+    async fn read(&self, body: Body) -> Result<Held, Refusal> {
         self.memory.read(body, MAX_BODY_LENGTH, self.deadlines.body).await.map_err(|error| match error {
-            BodyError::TooLong => too_large(),
-            BodyError::Late => message(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
-            BodyError::Broken => message(StatusCode::BAD_REQUEST, "Bad Request"),
+            BodyError::TooLong => Refusal::EntityTooLarge,
+            BodyError::Late => Refusal::RequestTimeout,
+            BodyError::Broken => Refusal::BadRequest,
         })
     }
 }

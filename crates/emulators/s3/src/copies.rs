@@ -45,17 +45,14 @@ impl Operations {
                  object's metadata, storage class, website redirect location or encryption attributes."
             ));
         }
-        let source = self.source(
-            &request,
-            &Wanted {
-                source: &input.copy_source,
-                if_match: input.copy_source_if_match.as_ref(),
-                if_none_match: input.copy_source_if_none_match.as_ref(),
-                has_time_condition: input.copy_source_if_modified_since.is_some()
-                    || input.copy_source_if_unmodified_since.is_some(),
-            },
-        );
-        let Source { version, content, bytes, _held } = source.await?;
+        let wanted = Wanted {
+            source: &input.copy_source,
+            if_match: input.copy_source_if_match.as_ref(),
+            if_none_match: input.copy_source_if_none_match.as_ref(),
+            has_time_condition: input.copy_source_if_modified_since.is_some()
+                || input.copy_source_if_unmodified_since.is_some(),
+        };
+        let Source { version, content, bytes, _held } = self.source(&request, &wanted).await?;
         let (content_type, metadata) = if replaces {
             let metadata = input.metadata.clone().unwrap_or_default();
             received::check_metadata(&metadata)?;
@@ -83,17 +80,14 @@ impl Operations {
         self.authorize(request.credentials.as_ref(), "s3:PutObject")?;
         let input = &request.input;
         let number = multipart::part_number(input.part_number)?;
-        let source = self.source(
-            &request,
-            &Wanted {
-                source: &input.copy_source,
-                if_match: input.copy_source_if_match.as_ref(),
-                if_none_match: input.copy_source_if_none_match.as_ref(),
-                has_time_condition: input.copy_source_if_modified_since.is_some()
-                    || input.copy_source_if_unmodified_since.is_some(),
-            },
-        );
-        let Source { version, content, mut bytes, _held } = source.await?;
+        let wanted = Wanted {
+            source: &input.copy_source,
+            if_match: input.copy_source_if_match.as_ref(),
+            if_none_match: input.copy_source_if_none_match.as_ref(),
+            has_time_condition: input.copy_source_if_modified_since.is_some()
+                || input.copy_source_if_unmodified_since.is_some(),
+        };
+        let Source { version, content, mut bytes, _held } = self.source(&request, &wanted).await?;
         if let Some(range) = &input.copy_source_range {
             let invalid =
                 || s3_error!(InvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last");
