@@ -1,7 +1,7 @@
 //! Claims as API Gateway writes them: each is a text.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use firefly_http::{Event, Request, RequestParts as _};
+use firefly_http::{Event, Request};
 use serde_json::{Value, json};
 
 /// A request whose token has these claims.

@@ -117,13 +117,12 @@ fn library(route: &Route, caller: Caller) -> String {
             "        self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;\n",
         ),
     };
-    let parts = if caller == Caller::Anyone { "" } else { "RequestParts as _, " };
     let (uses, handler, new) = state(caller);
     format!(
         "//! `{route}`: says that it is there.
 
 use firefly_core::time::UnixSeconds;
-use firefly_http::{{Answer, ApiError, Http, Request, {parts}Route, StatusCode}};
+use firefly_http::{{Answer, ApiError, Http, Request, Route, StatusCode}};
 use firefly_runtime::{{Aws, ConfigError, Environment, Outcome}};
 {uses}use serde::Serialize;
 
