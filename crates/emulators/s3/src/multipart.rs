@@ -198,15 +198,16 @@ fn chosen(listed: &[CompletedPart], arrived: &[Part]) -> S3Result<(Vec<(u16, Str
     if listed.is_empty() {
         return Err(s3_error!(MalformedXML, "You must specify at least one part"));
     }
-    let (mut parts, mut length) = (Vec::<(u16, String)>::new(), 0_u64);
-    for (index, part) in listed.iter().enumerate() {
-        let number = part.part_number.map(part_number).transpose()?.ok_or_else(no_such_part)?;
-        if parts.last().is_some_and(|(last, _)| *last >= number) {
-            return Err(s3_error!(
-                InvalidPartOrder,
-                "The list of parts was not in ascending order. Parts must be ordered by part number."
-            ));
-        }
+    let numbers = listed.iter().map(|part| part.part_number.map_or_else(|| Err(no_such_part()), part_number));
+    let numbers = numbers.collect::<S3Result<Vec<_>>>()?;
+    if !numbers.is_sorted_by(|a, b| a < b) {
+        return Err(s3_error!(
+            InvalidPartOrder,
+            "The list of parts was not in ascending order. Parts must be ordered by part number."
+        ));
+    }
+    let (mut parts, mut length) = (Vec::new(), 0_u64);
+    for (index, (part, number)) in listed.iter().zip(numbers).enumerate() {
         let etag = part.e_tag.as_ref().map(ETag::value).unwrap_or_default();
         let found = arrived.iter().find(|part| part.number == number && part.etag == etag).ok_or_else(no_such_part)?;
         if found.size < MIN_PART_LENGTH && index + 1 < listed.len() {
