@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -99,7 +100,8 @@ def rehearse_function(stack, bucket, layers):
     policy = json.loads(function.get_policy(FunctionName=name)["Policy"])
     callers = [statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"]]
     method, path = stack.template["Resources"]["Route"]["Properties"]["RouteKey"].split(" ")
-    route = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3/*/{method}{path.replace('{uuid}', '*')}"
+    any_value = re.sub(r"\{[^}]*\}", "*", path)
+    route = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3/*/{method}{any_value}"
     expect(f"{name}: who may call it", callers, [route])
 
     extras = {"SharedLayerArn": layers[0], "AppConfigExtensionLayerArn": layers[1], "AppConfigEnv": "production"}

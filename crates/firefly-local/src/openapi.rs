@@ -165,8 +165,9 @@ fn operation(described: &Described, generator: &mut SchemaGenerator) -> Value {
 }
 
 fn path_parameters(route: &Route) -> impl Iterator<Item = Value> {
-    let names = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+    route
+        .variables()
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
 }
 
 fn signature_headers(caller: Caller) -> impl Iterator<Item = Value> {

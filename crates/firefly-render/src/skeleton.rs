@@ -6,7 +6,7 @@ use crate::function::Caller;
 use crate::name;
 use crate::route::Route;
 
-/// The device of the recorded events, `fifteen-bytes` of `vectors/device.json`.
+/// The device of the recorded events, `fifteen-bytes` of `crates/firefly-core/tests/vectors/device.json`.
 const DEVICE: &str = "d609f45d-c02f-2e9e-9318-5170f7b0fd92";
 
 /// The files of a function's folder, named from the root.

@@ -16,6 +16,6 @@ mod listing;
 mod registration_keys;
 mod registrations;
 mod replay_record;
-#[path = "../../../firefly-core/tests/truncation/mod.rs"]
+#[path = "../../../../tests/truncation.rs"]
 pub mod truncation;
 mod wrong_keys;
