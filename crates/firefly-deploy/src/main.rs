@@ -12,6 +12,7 @@ use firefly_deploy::graph::{self, STACKS, Stack};
 use firefly_deploy::{
     Account, AccountOptions, EnvironmentName, Waits, delete, deploy_data, holds_data, params, plan_data,
 };
+use firefly_output::{print_result, say};
 
 /// Does for CI what SAM cannot: parameters from outputs, adopting tables and a bucket, safe deletes, order.
 ///
@@ -131,7 +132,7 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("firefly-deploy: {error}");
+    say(format_args!("firefly-deploy: {error}"));
     ExitCode::FAILURE
 }
 
@@ -142,12 +143,12 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprintln!("firefly-deploy: a command is needed: params, data, delete, check-environment or graph; see --help");
+        say("firefly-deploy: a command is needed: params, data, delete, check-environment or graph; see --help");
         return ExitCode::from(2);
     }
     let text = error.to_string();
     let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-    eprintln!("firefly-deploy: {}; see --help", lines.trim_start_matches("error: "));
+    say(format_args!("firefly-deploy: {}; see --help", lines.trim_start_matches("error: ")));
     ExitCode::from(2)
 }
 
@@ -161,7 +162,7 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Data { stack, dry_run, work } => {
             let account = connect(&environment, work.role_arn, Waits::minutes(work.wait_minutes)).await?;
             if dry_run {
-                print!("{}", plan_data(&account, stack, &environment).await?);
+                print_result(plan_data(&account, stack, &environment).await?.to_string())?;
             } else {
                 deploy_data(&account, stack, &environment).await?;
             }
@@ -173,8 +174,8 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::CheckEnvironment => {
             connect(&environment, String::new(), Waits::minutes(1)).await?;
         }
-        Command::Graph { format: Format::Text } => print!("{}", graph::text()),
-        Command::Graph { format: Format::Mermaid } => print!("{}", graph::mermaid()),
+        Command::Graph { format: Format::Text } => print_result(graph::text())?,
+        Command::Graph { format: Format::Mermaid } => print_result(graph::mermaid())?,
     }
     Ok(())
 }
@@ -191,14 +192,14 @@ async fn connect(
         waits,
         run: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
         s3_path_style: set("AWS_ENDPOINT_URL") || set("AWS_ENDPOINT_URL_S3"),
-        progress: Box::new(|line| eprintln!("{line}")),
+        progress: Box::new(|line| say(line)),
     };
     Ok(Account::connect(options).await?)
 }
 
 fn write(output: Option<&Path>, text: &str) -> Result<(), Box<dyn std::error::Error>> {
     match output {
-        None => print!("{text}"),
+        None => print_result(text)?,
         Some(path) => {
             fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         }

@@ -11,6 +11,9 @@ use firefly_core::registration::RegistrationKey;
 use firefly_core::signed_request::CLOCK_SKEW_SECONDS;
 use firefly_device::{Client, UrlError};
 
+/// The identity file unless another is named.
+pub(crate) const IDENTITY_FILE: &str = "firefly-device.json";
+
 const EXAMPLES: &str = "\
 Examples:
   firefly-device new                             make an identity in firefly-device.json
@@ -43,7 +46,7 @@ pub(crate) struct Cli {
     pub(crate) url: Client,
 
     /// The controller's identity file. It holds the master key; its mode must be 0600.
-    #[arg(long, global = true, value_name = "FILE", default_value = "firefly-device.json")]
+    #[arg(long, global = true, value_name = "FILE", default_value = IDENTITY_FILE)]
     pub(crate) identity: PathBuf,
 
     #[command(subcommand)]
@@ -60,7 +63,7 @@ pub(crate) enum Command {
     Status,
     /// Seal a file and upload it as this controller's backup.
     Backup {
-        #[arg(help = format!("The configuration, at most {MAX_PLAINTEXT_LENGTH} bytes"))]
+        #[arg(help = format!("The configuration, at most {MAX_PLAINTEXT_LENGTH} bytes; - is standard input"))]
         file: PathBuf,
     },
     /// Download this controller's backup and open it.

@@ -73,10 +73,13 @@ impl Request {
     ///
     /// [`ApiError::NotInGroup`] for everybody else.
     pub fn require_super_user(&self) -> Result<SuperUser, ApiError> {
-        // API Gateway writes a list as `[a b]`. A group's own name may have brackets, too.
+        // API Gateway writes a list as `[a b]`, one value as it is. A group's own name may have brackets, and no blank.
         let groups = self.claim("cognito:groups").unwrap_or_default();
-        let list = groups.strip_prefix('[').and_then(|groups| groups.strip_suffix(']'));
-        super_user(list.unwrap_or(groups).split_whitespace()).ok_or(ApiError::NotInGroup)
+        let member = match groups.strip_prefix('[').and_then(|groups| groups.strip_suffix(']')) {
+            Some(list) => super_user(list.split(' ')),
+            None => super_user([groups]),
+        };
+        member.ok_or(ApiError::NotInGroup)
     }
 
     /// A query parameter, if the request has it.
@@ -110,7 +113,10 @@ impl Request {
         Some(values.fold(first, |joined, value| Cow::Owned(format!("{joined},{value}"))))
     }
 
+    /// Returns a claim's text; one that is null counts as absent.
     fn claim(&self, name: &str) -> Option<&str> {
-        self.0.extensions().get::<Claims>()?.0.get(name).map(String::as_str)
+        /// Null as API Gateway writes it.
+        const NULL: &str = "<nil>";
+        self.0.extensions().get::<Claims>()?.0.get(name).map(String::as_str).filter(|text| *text != NULL)
     }
 }

@@ -71,7 +71,9 @@ impl Cloud {
         let Deployment { bucket, cors, .. } = deployment;
         let clock = Arc::clone(&options.clock);
         let clock = Arc::new(move || clock().get());
-        let api = Api { routes, authorizer: tokens.authorizer, cors, clock, concurrency: shares.invocations };
+        let Options { throttle, executions, .. } = options;
+        let (authorizer, concurrency) = (tokens.authorizer, shares.invocations);
+        let api = Api { routes, authorizer, cors, clock, concurrency, throttle, executions };
         // External engines have credentials that are not this cloud's to tell.
         engines.iter().filter(|engine| engine.is_external()).for_each(|engine| drop(developer.remove(engine.variable)));
         let engines_file = EnginesFile::write(&options.data_dir, &url, &developer)

@@ -5,6 +5,7 @@
 //! | `lock`                                | held while a process has the store open                |
 //! | `tmp/<random>`                        | files being written; removed when the store is opened  |
 //! | `buckets/<bucket>/<sha256 of key>/<v>`| one whole version of an object, see `version_file`     |
+//! | `uploads/<id>`                        | a multipart upload under way, see `uploads`            |
 //!
 //! A version id `<v>` is 32 hex digits: the number of the version within its key (so that names sort by age), then
 //! 64 random bits. A version is written to `tmp`, synced, renamed to its place and its directory synced, so that a
@@ -16,8 +17,10 @@
 
 mod error;
 mod files;
+mod hex;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod version;
 mod version_file;
 mod versions;
@@ -32,6 +35,8 @@ use s3s::path::check_bucket_name;
 
 pub use self::error::StoreError;
 use self::files::{make_directory, names_in, sync_directory};
+use self::hex::hex;
+pub use self::uploads::{Part, Upload, Uploads};
 pub use self::version::{Content, NewObject, Precondition, Version};
 use self::version_file::TemporaryFile;
 pub use self::versions::Found;
@@ -48,6 +53,7 @@ const LOCK_STRIPES: usize = 256;
 pub struct ObjectStore {
     buckets: PathBuf,
     temporary: PathBuf,
+    uploads: Uploads,
     stripes: Vec<Mutex<()>>,
     /// Locked for as long as the store is open.
     _lock: File,
@@ -76,7 +82,8 @@ impl ObjectStore {
         }
         sync_directory(dir)?;
         let stripes = (0..LOCK_STRIPES).map(|_| Mutex::new(())).collect();
-        Ok(Self { buckets, temporary, stripes, _lock: lock })
+        let uploads = Uploads::open(dir, &temporary);
+        Ok(Self { buckets, temporary, uploads, stripes, _lock: lock })
     }
 
     /// Makes a bucket; an existing one is left as it is.
@@ -90,12 +97,19 @@ impl ObjectStore {
         make_directory(&self.buckets, &self.buckets.join(name))
     }
 
-    /// The names of all buckets, sorted.
+    /// All buckets, sorted by name, each with the time at which it was made. A file system that keeps no such time gives
+    /// that of the last new key.
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    pub fn buckets(&self) -> Result<Vec<String>, StoreError> {
-        names_in(&self.buckets)
+    pub fn buckets(&self) -> Result<Vec<(String, SystemTime)>, StoreError> {
+        let made = |name: String| {
+            let path = self.buckets.join(&name);
+            let metadata = fs::metadata(&path).map_err(StoreError::io(&path))?;
+            let time = metadata.created().or_else(|_| metadata.modified()).map_err(StoreError::io(&path))?;
+            Ok((name, time))
+        };
+        names_in(&self.buckets)?.into_iter().map(made).collect()
     }
 
     /// Succeeds when the bucket exists.
@@ -206,6 +220,36 @@ impl ObjectStore {
         Ok(versions)
     }
 
+    /// Begins a multipart upload and returns its id; `upload.id` is not read.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBucket`], [`StoreError::Io`].
+    pub fn begin_upload(&self, upload: &Upload) -> Result<String, StoreError> {
+        self.check_bucket(&upload.bucket)?;
+        self.uploads.begin(upload)
+    }
+
+    /// The multipart uploads under way.
+    pub const fn uploads(&self) -> &Uploads {
+        &self.uploads
+    }
+
+    /// Makes the object of these parts, each of a number and an ETag, and ends the upload.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchUpload`]; [`StoreError::NoSuchPart`] for a part that has not arrived; the errors of
+    /// [`ObjectStore::put`]. The upload then stays.
+    pub fn complete_upload(
+        &self,
+        upload: &Upload,
+        parts: &[(u16, String)],
+        condition: &Precondition,
+    ) -> Result<Version, StoreError> {
+        self.uploads.complete(upload, parts, |content, body| {
+            self.add_version(&upload.bucket, &upload.key, Some(content), body, condition)
+        })
+    }
+
     fn add_version(
         &self,
         bucket: &str,
@@ -251,8 +295,4 @@ impl ObjectStore {
         let stripe = usize::from(Sha256::checksum(directory.as_os_str().as_encoded_bytes())[0]) % LOCK_STRIPES;
         self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

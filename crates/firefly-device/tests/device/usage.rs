@@ -26,6 +26,13 @@ pub(crate) fn outcome(directory: &Path, arguments: &[&str]) -> (i32, String, Str
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
+/// Runs a script in this directory, `$0` being the binary and `$1` a URL; exit status, standard output and standard error.
+pub(crate) fn shell(directory: &Path, script: &str, url: &str) -> (i32, String, String) {
+    let binary = env!("CARGO_BIN_EXE_firefly-device");
+    let output = Command::new("sh").args(["-c", script, binary, url]).current_dir(directory).output().unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
 /// Makes a directory with the identity file `firefly-device.json` in it.
 pub(crate) fn with_identity() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -121,6 +128,12 @@ fn a_missing_broken_or_open_identity_is_refused() {
         assert!(error.contains("firefly-device.json"), "{error}");
         assert!(error.contains("firefly-device new"), "{error}");
     }
+
+    let (_, _, error) = outcome(directory.path(), &["status", "--identity", "it's mine.json"]);
+    let advice = error.lines().last().unwrap().strip_prefix("make one with: firefly-device ").unwrap();
+    let (status, _, error) = shell(directory.path(), &format!(r#""$0" {advice}"#), "");
+    assert_eq!(status, 0, "{error}");
+    assert!(fs::remove_file(directory.path().join("it's mine.json")).is_ok());
 
     let path = directory.path().join("firefly-device.json");
     fs::write(&path, "{}").unwrap();

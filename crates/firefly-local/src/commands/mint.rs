@@ -1,16 +1,18 @@
 //! `firefly-local mint`: a registration key of a running cloud.
 
+use std::net::IpAddr;
+
 use clap::Args;
 use firefly_core::time::UnixSeconds;
 
 use super::token::IdentityArgs;
-use crate::args::{DataDirArg, http_url};
+use crate::args::{DEFAULT_URL, DataDirArg, http_url};
 use crate::output::{Failure, print};
 
 #[derive(Args)]
 pub(crate) struct Mint {
     /// URL of the running cloud.
-    #[arg(long, env = "FIREFLY_URL", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = http_url)]
+    #[arg(long, env = "FIREFLY_URL", value_name = "URL", default_value = DEFAULT_URL, value_parser = http_url)]
     url: String,
     #[command(flatten)]
     data_dir: DataDirArg,
@@ -25,7 +27,7 @@ impl Mint {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = self.identity.token(&self.data_dir.data_dir, now)?;
         let url = format!("{}/registration-keys", self.url.trim_end_matches('/'));
-        let request = reqwest::Client::new().post(&url).bearer_auth(token);
+        let request = client(&url)?.post(&url).bearer_auth(token);
         let unreachable = |error: reqwest::Error| {
             let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             format!("{url} does not answer ({cause}); is the local cloud running?")
@@ -34,11 +36,21 @@ impl Mint {
         let status = response.status();
         let body: serde_json::Value = response.json().await.unwrap_or_default();
         match body["key"].as_str() {
-            Some(key) => print(key),
+            // The key is good, and shown to nobody else.
+            Some(key) => print(key).map_err(|error| format!("{error}; the key that was minted is {key}").into()),
             None => {
                 let message = body["message"].as_str().unwrap_or("no message");
                 Err(format!("{url} answered {status}: {message}; is --data-dir that of the running cloud?").into())
             }
         }
     }
+}
+
+/// A client of the cloud at this URL. A proxy of the environment does not reach this machine's own interface.
+fn client(url: &str) -> Result<reqwest::Client, Failure> {
+    let host = url.parse::<http::Uri>()?.host().unwrap_or_default().to_owned();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let builder = reqwest::Client::builder();
+    Ok(if is_loopback { builder.no_proxy() } else { builder }.build()?)
 }

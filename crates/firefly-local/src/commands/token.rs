@@ -37,9 +37,18 @@ pub(crate) struct IdentityArgs {
     #[arg(
         long = "group",
         value_name = "GROUP",
+        value_parser = group,
         help = format!("A Cognito group of the user, such as {SUPER_USERS}; may be given more than once")
     )]
     groups: Vec<String>,
+}
+
+/// Reads the name of a group.
+fn group(name: &str) -> Result<String, &'static str> {
+    if name.is_empty() || name.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return Err("the name of a Cognito group is not empty and has no white space");
+    }
+    Ok(name.to_owned())
 }
 
 impl Token {

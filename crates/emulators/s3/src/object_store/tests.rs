@@ -27,6 +27,10 @@ fn file_of(store: &ObjectStore, key: &str, version: &Version) -> PathBuf {
     store.key_directory(BUCKET, key).unwrap().join(&version.id)
 }
 
+fn names_of_buckets(store: &ObjectStore) -> Vec<String> {
+    store.buckets().unwrap().into_iter().map(|(name, _)| name).collect()
+}
+
 #[test]
 fn a_reopened_store_has_every_version() {
     let dir = TempDir::new().unwrap();
@@ -41,7 +45,7 @@ fn a_reopened_store_has_every_version() {
     assert_eq!(found.read().unwrap(), b"second");
     assert_eq!(store.find_version(BUCKET, "key", &first.id).unwrap().version, first);
     assert_eq!(store.list_versions(BUCKET, "").unwrap(), [second, first]);
-    assert_eq!(store.buckets().unwrap(), [BUCKET]);
+    assert_eq!(names_of_buckets(&store), [BUCKET]);
 }
 
 #[test]
@@ -143,5 +147,5 @@ fn bucket_names_are_those_of_s3() {
         assert!(matches!(store.create_bucket(name), Err(StoreError::InvalidBucketName(_))), "{name:?}");
         assert!(matches!(store.find(name, "key"), Err(StoreError::NoSuchBucket(_))), "{name:?}");
     }
-    assert_eq!(store.buckets().unwrap(), [BUCKET]);
+    assert_eq!(names_of_buckets(&store), [BUCKET]);
 }
