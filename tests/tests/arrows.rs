@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// A crate, and the crates that its code may depend on. `*` stands for any text.
-const MAY_DEPEND_ON: [(&str, &[&str]); 15] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
+    ("firefly-capacity", &["firefly-output"]),
     ("firefly-core", &[]),
     ("firefly-output", &[]),
     ("firefly-templates", &[]),

@@ -101,7 +101,8 @@ pub(crate) struct Register {
 
 #[derive(Args)]
 #[command(after_help = "\
-The controllers' identities live in memory and are gone afterwards. Each minted key registers one controller.
+The controllers' identities live in memory and are gone afterwards. Each minted key registers one controller; a key or a
+registration that is refused with 429 or 503 is asked for again, an upload is not.
 Latency is the time from opening a connection to the end of the answer, as a controller has it.
 
 Examples:
@@ -148,6 +149,10 @@ pub(crate) struct Fleet {
     /// Restore every backup in the end and compare it.
     #[arg(long)]
     pub(crate) verify: bool,
+
+    /// Write a line for each request to this file: phase, arrival and duration in microseconds, status.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
     /// The controllers' product: 0x and 8 hex digits.
     #[arg(long, value_name = "HEX", default_value = "0x0000F1F1")]

@@ -79,6 +79,7 @@ fn a_wrong_command_line_is_refused() {
         &["fleet", "--token", "t", "--rate", "0"],
         &["fleet", "--token", "t", "--rate", "NaN"],
         &["fleet", "--token", "t", "--uploads", "-1"],
+        &["fleet", "--token", "t", "--record", "absent/run"],
     ] {
         let (status, output, error) = outcome(directory.path(), arguments);
         assert_eq!((status, output.as_str()), (2, ""), "{arguments:?}: {error}");
@@ -194,7 +195,9 @@ fn help_is_complete() {
     }
     let (status, help, _) = outcome(directory.path(), &["fleet", "--help"]);
     assert_eq!(status, 0);
-    for part in ["--token", "--devices", "--uploads", "--size", "--rate", "--concurrency", "--verify", "Examples:"] {
+    for part in
+        ["--token", "--devices", "--uploads", "--size", "--rate", "--concurrency", "--verify", "--record", "Examples:"]
+    {
         assert!(help.contains(part), "{part} is not in\n{help}");
     }
 }
