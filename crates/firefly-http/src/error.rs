@@ -49,6 +49,9 @@ pub enum ApiError {
     /// A device is not registered.
     #[error(transparent)]
     Register(#[from] RegisterError),
+    /// There is an edge, and the request has not come through it.
+    #[error("the request has not come through the edge")]
+    NotThroughEdge,
     /// The event names no source address.
     #[error("the event names no source address")]
     NoSourceAddress,
@@ -87,6 +90,9 @@ impl ApiError {
             }
             Self::DeviceMismatch => {
                 Failure::forbidden("device_mismatch", format!("{UUID_HEADER} does not match the path"))
+            }
+            Self::NotThroughEdge => {
+                Failure::forbidden("not_through_edge", "Not served at this address, use that of the API")
             }
             Self::NotInGroup => Failure::forbidden("forbidden", format!("Only members of {SUPER_USERS} may do this")),
             Self::UnknownDevice | Self::NoSubject | Self::Admit(AdmitError::Auth(AuthError::BadSignature)) => {

@@ -49,11 +49,11 @@ impl Request {
         Ok(self.header_text(KEY_HEADER).unwrap_or_default().parse()?)
     }
 
-    /// The address that the request comes from, as API Gateway saw it.
+    /// The address that the request comes from: as API Gateway saw it, or, behind an edge, as the edge did.
     ///
     /// # Errors
     ///
-    /// [`ApiError::NoSourceAddress`] when the event does not name it, which API Gateway's always do.
+    /// [`ApiError::NoSourceAddress`] when it is not named, which API Gateway and CloudFront always do.
     pub fn source_address(&self) -> Result<SourceAddress, ApiError> {
         self.0.extensions().get().copied().ok_or(ApiError::NoSourceAddress)
     }

@@ -9,6 +9,7 @@ use lambda_http::RequestExt as _;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 
 use crate::answer::{self, Answer};
+use crate::edge::Edge;
 use crate::error::ApiError;
 use crate::event::Event;
 use crate::request::Request;
@@ -34,7 +35,10 @@ pub trait Route: Sized + Send + Sync + 'static {
 }
 
 /// The function behind a route.
-pub struct Http<R>(R);
+pub struct Http<R> {
+    route: R,
+    edge: Edge,
+}
 
 impl<R: Route> Function for Http<R> {
     const NAME: &'static str = R::NAME;
@@ -44,7 +48,7 @@ impl<R: Route> Function for Http<R> {
     type Reply = ApiGatewayV2httpResponse;
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
-        R::new(environment, aws).map(Self)
+        Ok(Self { route: R::new(environment, aws)?, edge: Edge::new(environment)? })
     }
 
     fn read(event: Event) -> Result<Request, MalformedEvent> {
@@ -59,9 +63,12 @@ impl<R: Route> Function for Http<R> {
         &self,
         now: UnixSeconds,
         time_left: Duration,
-        request: Request,
+        mut request: Request,
     ) -> (ApiGatewayV2httpResponse, Outcome) {
-        let result = tokio::time::timeout(time_left, self.0.handle(now, request)).await;
+        let result = match self.edge.admit(&mut request.0) {
+            Ok(()) => tokio::time::timeout(time_left, self.route.handle(now, request)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let result = result.unwrap_or(Err(ApiError::DeadlineExceeded));
         let Answer { outcome, response } = result.unwrap_or_else(|error| answer::failure(&error));
         (answer::payload(response), outcome)

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
 mod document;
+mod edge;
 mod observability;
 mod root;
 mod samconfig;
@@ -63,6 +64,9 @@ const SET_BY_LAMBDA: [&str; 4] = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET
 const LEADS_ELSEWHERE: [&str; 3] =
     ["AWS_ENDPOINT_URL_APPCONFIGDATA", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"];
 
+/// The SHA-256 of an edge's secret.
+const SECRET_SHA256: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+
 /// A function's template when everything optional is given.
 fn deployed(function: &str) -> FunctionTemplate {
     let parameters = [
@@ -71,6 +75,7 @@ fn deployed(function: &str) -> FunctionTemplate {
         ("SharedLayerArn", "arn:aws:lambda:us-east-1:000000000000:layer:firefly-shared:1"),
         ("AppConfigExtensionLayerArn", "arn:aws:lambda:us-east-1:027255383542:layer:AWS-AppConfig-Extension-Arm64:1"),
         ("AppConfigEnv", "production"),
+        ("EdgeSecretSha256", SECRET_SHA256),
         ("BackupBucketName", "firefly-backups"),
     ];
     FunctionTemplate::parse(
@@ -150,6 +155,7 @@ fn a_function_stack_has_the_parameters_that_the_deployment_gives_it() {
             ("SharedLayerArn", Some("")),
             ("AppConfigExtensionLayerArn", Some("")),
             ("AppConfigEnv", Some("")),
+            ("EdgeSecretSha256", Some("")),
         ]);
         expected.extend(route.caller.has_token().then_some(("AuthorizerId", None)));
         expected.extend(route.bucket.then_some(("BackupBucketName", Some(""))));

@@ -11,7 +11,7 @@ use super::routes;
 /// The outputs that other stacks, workflows and people look up. One that may be empty is conditional: absence reads as
 /// empty.
 const OUTPUTS: [(&str, &[&str], &[&str]); 6] = [
-    ("api-gateway", &["ApiId", "ApiUrl", "AuthorizerId"], &[]),
+    ("api-gateway", &["ApiId", "ApiUrl", "AuthorizerId"], &["OriginDomainName"]),
     ("cognito", &["UserPoolClientId", "UserPoolId"], &["HostedUiUrl"]),
     ("dynamodb-devices", &["TableArn", "TableName"], &[]),
     ("dynamodb-registration-keys", &["TableArn", "TableName"], &[]),

@@ -64,6 +64,9 @@ table! {
         ["abc".parse::<RegistrationKey>().unwrap_err()];
     ApiError::DeviceMismatch => (403, "device_mismatch", "X-Device-UUID does not match the path", None),
         [ApiError::DeviceMismatch];
+    ApiError::NotThroughEdge =>
+        (403, "not_through_edge", "Not served at this address, use that of the API", None),
+        [ApiError::NotThroughEdge];
     ApiError::NotInGroup => (403, "forbidden", "Only members of super_users may do this", None),
         [ApiError::NotInGroup];
     ApiError::UnknownDevice => UNAUTHORIZED, [ApiError::UnknownDevice];

@@ -67,6 +67,12 @@ Parameters:
     Type: String
     Description: AppConfig environment to read the log level from; empty reads no AppConfig
     Default: ''
+  EdgeSecretSha256:
+    Type: String
+    Description: SHA-256 of the secret that firefly-edge sends, or two with a comma between; empty serves requests from anywhere
+    Default: ''
+    AllowedPattern: '([0-9A-Fa-f]{64}(,[0-9A-Fa-f]{64})?)?'
+    ConstraintDescription: One or two SHA-256 digests of 64 hex digits each, separated by a comma, or nothing
 ",
     );
     for store in used {
@@ -237,6 +243,8 @@ fn lambda(function: &Function, used: &[&Store]) -> String {
           APP_CONFIG_ENV: !Ref AppConfigEnv
           # The port the extension listens on; the function asks it there when this is set.
           AWS_APPCONFIG_EXTENSION_HTTP_PORT: !If [HasAppConfigExtension, '2772', !Ref AWS::NoValue]
+          # A digest, with which nobody can pass for the edge.
+          EDGE_SECRET_SHA256: !Ref EdgeSecretSha256
 "
     );
     let mut variables: Vec<_> = used.iter().map(|store| (&store.variable, bucket_name(&store.kind))).collect();
