@@ -78,6 +78,14 @@ pub struct ReplayRecord {
     pub entries: BTreeMap<Nonce, NonceEntry>,
 }
 
+impl ReplayRecord {
+    /// Returns `true` if no nonce of the record has to be kept at `now`.
+    #[must_use]
+    pub fn is_spent(&self, now: UnixSeconds) -> bool {
+        self.entries.values().all(|entry| forgotten_at(entry.sent_at) <= now)
+    }
+}
+
 /// The verdict on a request whose signature verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {

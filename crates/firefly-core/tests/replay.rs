@@ -158,6 +158,19 @@ fn a_full_record_admits_a_request_only_if_a_nonce_may_be_forgotten() {
 }
 
 #[test]
+fn a_record_is_spent_when_its_youngest_nonce_may_be_forgotten() {
+    for (sent_at, spent) in [
+        (vec![], true),
+        (vec![before(60)], true),
+        (vec![before(59)], false),
+        (vec![before(500), before(60)], true),
+        (vec![before(500), after(10)], false),
+    ] {
+        assert_eq!(record(NOW, &sent_at).is_spent(NOW), spent, "{sent_at:?}");
+    }
+}
+
+#[test]
 fn a_full_record_still_knows_its_nonces() {
     let record = record(after(1), &vec![before(10); NONCE_CAPACITY]);
     let request = verified(1, NOW).unwrap();

@@ -31,6 +31,12 @@ pub enum ApiError {
     /// The body is not an envelope that is accepted.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// A super user asks for a device that is not registered.
+    #[error("the device is not registered")]
+    NoSuchDevice,
+    /// A super user asks for a version that is not one of the device's backup.
+    #[error("the version is not one of the device's backup")]
+    NoSuchVersion,
     /// The device has no backup.
     #[error("there is no backup")]
     NoBackup,
@@ -56,6 +62,12 @@ pub enum ApiError {
     #[error("the query parameter {parameter} is malformed")]
     Query {
         /// The parameter's name.
+        parameter: &'static str,
+    },
+    /// A variable segment of the path is refused.
+    #[error("the path parameter {parameter} is malformed")]
+    Path {
+        /// The segment's name.
         parameter: &'static str,
     },
     /// A store failed.
@@ -102,8 +114,11 @@ impl ApiError {
             Self::Register(RegisterError::KeyNotLive) => {
                 Failure::unauthorized("invalid_key", "Registration key is unknown, spent or expired")
             }
-            Self::NotRegistered => Failure::not_found("not_registered", "Device is not registered"),
+            Self::NotRegistered | Self::NoSuchDevice => {
+                Failure::not_found("not_registered", "Device is not registered")
+            }
             Self::NoBackup => Failure::not_found("no_backup", "No backup is stored for this device"),
+            Self::NoSuchVersion => Failure::not_found("no_such_version", "Device has no such version of its backup"),
             Self::Register(RegisterError::RegisteredWithOtherKey) => {
                 Failure::conflict("registered_with_other_key", "Device is registered with another public key")
             }
@@ -117,6 +132,9 @@ impl ApiError {
             Self::NewDevice(error) => Failure::bad_request("invalid_body", error.to_string()),
             Self::Query { parameter } => {
                 Failure::bad_request("invalid_query", format!("Query parameter {parameter} is malformed"))
+            }
+            Self::Path { parameter } => {
+                Failure::bad_request("invalid_path", format!("Path parameter {parameter} is malformed"))
             }
             Self::Admit(AdmitError::TooManyNonces { retry_after_seconds })
             | Self::Register(RegisterError::TooManyWrongKeys { retry_after_seconds }) => {

@@ -56,6 +56,13 @@ pub trait RequestParts {
     /// [`ApiError::NotInGroup`] for everybody else.
     fn require_super_user(&self) -> Result<SuperUser, ApiError>;
 
+    /// A variable segment of the path.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Path`] when it is malformed.
+    fn path_parameter<T: FromStr>(&self, name: &'static str) -> Result<T, ApiError>;
+
     /// A query parameter, if the request has it.
     ///
     /// # Errors
@@ -100,6 +107,11 @@ impl RequestParts for Request {
         let groups = claim(self, "cognito:groups").unwrap_or_default();
         let list = groups.strip_prefix('[').and_then(|groups| groups.strip_suffix(']'));
         super_user(list.unwrap_or(groups).split_whitespace()).ok_or(ApiError::NotInGroup)
+    }
+
+    fn path_parameter<T: FromStr>(&self, parameter: &'static str) -> Result<T, ApiError> {
+        let text = self.path_parameters_ref().and_then(|parameters| parameters.first(parameter));
+        text.and_then(|text| text.parse().ok()).ok_or(ApiError::Path { parameter })
     }
 
     fn query_parameter<T: FromStr>(&self, parameter: &'static str) -> Result<Option<T>, ApiError> {

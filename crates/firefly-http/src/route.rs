@@ -70,6 +70,10 @@ impl<R: Route> Function for Http<R> {
         let Measured { duration_ms, calls, cold_start } = measured;
         let (status, name) = (reply.status_code, outcome.name());
         match outcome.ending() {
+            Ending::Done if let Some(audit) = outcome.audit() => {
+                let bytes = outcome.bytes();
+                tracing::warn!(status, outcome = name, audit, bytes, duration_ms, %calls, cold_start, "answered");
+            }
             Ending::Done => {
                 let bytes = outcome.bytes();
                 tracing::info!(status, outcome = name, bytes, duration_ms, %calls, cold_start, "answered");

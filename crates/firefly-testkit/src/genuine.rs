@@ -1,4 +1,5 @@
-//! The genuine request of each function: its recorded event, sent by a caller who may send it.
+//! The genuine request of each function: its recorded event, sent by a caller who may send it. It is about a device, and
+//! about the newest version of the device's backup.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,9 +27,15 @@ impl TestCloud {
                 headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
             }
         }
+        let versions =
+            if route.path.contains("{version}") { self.object_versions(device.uuid()).await } else { vec![] };
         let parameters = event.get("/pathParameters").and_then(Value::as_object).into_iter().flatten();
         let path = parameters.fold(route.path, |path, (name, value)| {
-            let value = if name == "uuid" { &uuid } else { value.as_str().unwrap_or_default() };
+            let value = match (name.as_str(), versions.first()) {
+                ("uuid", _) => &uuid,
+                ("version", Some(version)) => version,
+                _ => value.as_str().unwrap_or_default(),
+            };
             path.replace(&format!("{{{name}}}"), value)
         });
         let query = event.get("/rawQueryString").and_then(Value::as_str).filter(|query| !query.is_empty());

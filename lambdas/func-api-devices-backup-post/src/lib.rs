@@ -39,8 +39,11 @@ impl Route for Handler {
             return Ok(Answer::empty(outcome, StatusCode::NOT_MODIFIED).etag(etag));
         }
         let bytes = envelope.len();
-        self.backups.put(&device, envelope, etag).await?;
-        self.devices.set_last_backup_date(&device, now).await;
+        let written = self.backups.put(&device, envelope, etag).await?;
+        if !self.devices.set_last_backup_date(&device, now).await {
+            self.backups.take_back(&device, written).await?;
+            return Err(ApiError::UnknownDevice);
+        }
         let outcome = Outcome::new("backup_stored").with_bytes(bytes);
         let outcome = outcome.counted("BackupsStored").measured_in_bytes("BackupBytes", bytes);
         let body = Stored { message: "Backup stored", last_backup_date: now.to_string() };

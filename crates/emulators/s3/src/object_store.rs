@@ -14,6 +14,7 @@
 //!
 //! All calls block on the file system.
 
+mod clock;
 mod error;
 mod files;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use std::time::SystemTime;
 use s3s::crypto::{Checksum as _, Md5, Sha256};
 use s3s::path::check_bucket_name;
 
+use self::clock::Clock;
 pub use self::error::StoreError;
 use self::files::{make_directory, names_in, sync_directory};
 pub use self::version::{Content, NewObject, Precondition, Version};
@@ -49,6 +51,7 @@ pub struct ObjectStore {
     buckets: PathBuf,
     temporary: PathBuf,
     stripes: Vec<Mutex<()>>,
+    clock: Clock,
     /// Locked for as long as the store is open.
     _lock: File,
 }
@@ -76,7 +79,13 @@ impl ObjectStore {
         }
         sync_directory(dir)?;
         let stripes = (0..LOCK_STRIPES).map(|_| Mutex::new(())).collect();
-        Ok(Self { buckets, temporary, stripes, _lock: lock })
+        Ok(Self { buckets, temporary, stripes, clock: Clock::default(), _lock: lock })
+    }
+
+    /// Dates versions by another clock than the system's.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self { clock: Clock::new(clock), ..self }
     }
 
     /// Makes a bucket; an existing one is left as it is.
@@ -215,7 +224,7 @@ impl ObjectStore {
         condition: &Precondition,
     ) -> Result<Version, StoreError> {
         let directory = self.key_directory(bucket, key)?;
-        let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: SystemTime::now(), content };
+        let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: self.clock.now(), content };
         let written = TemporaryFile::write(&self.temporary, &version, body)?;
 
         let _writing = self.lock(&directory);

@@ -69,6 +69,9 @@ table! {
     ApiError::UnknownDevice => UNAUTHORIZED, [ApiError::UnknownDevice];
     ApiError::NoSubject => UNAUTHORIZED, [ApiError::NoSubject];
     ApiError::NotRegistered => (404, "not_registered", "Device is not registered", None), [ApiError::NotRegistered];
+    ApiError::NoSuchDevice => (404, "not_registered", "Device is not registered", None), [ApiError::NoSuchDevice];
+    ApiError::NoSuchVersion => (404, "no_such_version", "Device has no such version of its backup", None),
+        [ApiError::NoSuchVersion];
     ApiError::NoBackup => (404, "no_backup", "No backup is stored for this device", None), [ApiError::NoBackup];
     ApiError::Admit(AdmitError::Auth(AuthError::BadSignature)) => UNAUTHORIZED,
         [AdmitError::Auth(AuthError::BadSignature)];
@@ -139,6 +142,8 @@ table! {
         [RegisterError::Store(failed()), RegisterError::Store(gone()), RegisterError::Store(malformed())];
     ApiError::Query { .. } => (400, "invalid_query", "Query parameter next is malformed", None),
         [ApiError::Query { parameter: "next" }, ListError::ForeignCursor];
+    ApiError::Path { .. } => (400, "invalid_path", "Path parameter uuid is malformed", None),
+        [ApiError::Path { parameter: "uuid" }];
     ApiError::Store(StoreError::Unavailable { .. }) => UNAVAILABLE,
         [unavailable(), ListError::Store(unavailable())];
     ApiError::Store(StoreError::Failed { .. } | StoreError::Gone { .. } | StoreError::Malformed { .. }) => INTERNAL,

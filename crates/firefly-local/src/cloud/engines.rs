@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use emulator_dynamodb::Database;
 use emulator_kit::{Callers, Limits, Listener};
@@ -50,7 +51,9 @@ impl Engines<'_> {
         if let Some(url) = &self.options.s3_endpoint {
             return Ok(Service::external(S3, url));
         }
-        let store = Arc::new(ObjectStore::open(&self.storage.path("s3"))?);
+        let clock = Arc::clone(&self.options.clock);
+        let clock = move || UNIX_EPOCH + Duration::from_secs(clock().get());
+        let store = Arc::new(ObjectStore::open(&self.storage.path("s3"))?.with_clock(clock));
         store.create_bucket(bucket)?;
         let (listener, url) = self.listen().await?;
         let (stop, until) = stopping();

@@ -10,7 +10,7 @@ use firefly_core::signed_request::{AuthError, SignatureVerified, SignedRequest};
 use firefly_core::time::UnixSeconds;
 
 use super::replay::{self, Written};
-use super::row::{PROJECTION, Registration, Row};
+use super::row::{PROJECTION, RegisteredDevice, Registration, Row};
 use super::table::Devices;
 use crate::error::StoreError;
 use crate::item::{Attributes, Item};
@@ -26,13 +26,18 @@ const ADMISSION_TIMEOUT: Duration = Duration::from_secs(4);
 /// Evidence that a request was signed by this device and is the first of its nonce.
 #[derive(Debug)]
 pub struct VerifiedDevice {
-    id: DeviceId,
+    device: RegisteredDevice,
 }
 
 impl VerifiedDevice {
     /// The device.
     pub fn id(&self) -> DeviceId {
-        self.id
+        self.device.id
+    }
+
+    /// The device as it was registered when its signature was verified.
+    pub(super) fn registered(&self) -> &RegisteredDevice {
+        &self.device
     }
 }
 
@@ -87,7 +92,8 @@ impl Devices {
         let (device, record) = self.get_with_record(request.device()).await?;
         let Some(device) = device else { return Ok(None) };
         let verified = request.verify(&device.public_key, now)?;
-        Ok(Some((self.admit(verified, record, now).await?, device.registration)))
+        self.admit(&verified, record, now).await?;
+        Ok(Some((VerifiedDevice { device: device.device(verified.device()) }, device.registration)))
     }
 
     /// Reads a device and its replay record with one strongly consistent read.
@@ -142,24 +148,24 @@ impl Devices {
     /// conditional on it, and a refused write returns the record as it is.
     async fn admit(
         &self,
-        request: SignatureVerified,
+        request: &SignatureVerified,
         hint: Option<ReplayRecord>,
         now: UnixSeconds,
-    ) -> Result<VerifiedDevice, AdmitError> {
+    ) -> Result<(), AdmitError> {
         let admitted = tokio::time::timeout(ADMISSION_TIMEOUT, self.admit_racing(request, hint, now)).await;
         admitted.unwrap_or_else(|_| Err(not_recorded("no answer in time")))
     }
 
     async fn admit_racing(
         &self,
-        request: SignatureVerified,
+        request: &SignatureVerified,
         mut hint: Option<ReplayRecord>,
         now: UnixSeconds,
-    ) -> Result<VerifiedDevice, AdmitError> {
+    ) -> Result<(), AdmitError> {
         let entry = NonceEntry { sent_at: request.sent_at(), attempt: self.attempt_id() };
         for attempt in 1..=RACE_ATTEMPTS {
-            let written = match admission(hint.as_ref(), &request, entry.attempt, now) {
-                Admission::Insert => self.insert(&request, entry, now).await,
+            let written = match admission(hint.as_ref(), request, entry.attempt, now) {
+                Admission::Insert => self.insert(request, entry, now).await,
                 Admission::Rewrite(record) => self.rewrite(request.device(), hint.as_ref(), record).await,
                 Admission::AlreadyAdmitted => Ok(Written::Done),
                 Admission::Replayed => return Err(AdmitError::Replayed),
@@ -168,7 +174,7 @@ impl Devices {
                 }
             };
             match written.map_err(AdmitError::NonceNotRecorded)? {
-                Written::Done => return Ok(VerifiedDevice { id: request.device() }),
+                Written::Done => return Ok(()),
                 Written::Refused(record) => hint = record,
             }
             tokio::time::sleep(race_backoff(attempt)).await;
