@@ -151,10 +151,17 @@ impl ApiError {
         }
     }
 
-    /// Returns `true` if a well-formed signed request is refused for its signer, its time or its repetition. A wrong clock,
-    /// a wrong key or an attack leads there.
-    pub(crate) fn refuses_signature(&self) -> bool {
-        matches!(self, Self::UnknownDevice | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed))
+    /// The metric that counts this failure, beside those that count all.
+    ///
+    /// `SignaturesRefused` counts well-formed signed requests that are refused for their signer, their time or their
+    /// repetition: a wrong clock, a wrong key or an attack leads there. `MalformedRecords` counts those of devices that are
+    /// refused until their replay record is deleted.
+    pub(crate) fn metric(&self) -> Option<&'static str> {
+        match self {
+            Self::UnknownDevice | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed) => Some("SignaturesRefused"),
+            Self::Admit(AdmitError::NonceNotRecorded(StoreError::Malformed { .. })) => Some("MalformedRecords"),
+            _ => None,
+        }
     }
 }
 

@@ -169,7 +169,18 @@ fn exactly_the_401_of_signed_requests_count_as_refused_signatures() {
     for (error, (status, code, ..)) in table() {
         // These have no signature: a token and a registration key.
         let other = matches!(error, ApiError::NoSubject | ApiError::Register(RegisterError::KeyNotLive));
-        assert_eq!(error.refuses_signature(), status == 401 && !other, "{code}: {error}");
+        assert_eq!(error.metric() == Some("SignaturesRefused"), status == 401 && !other, "{code}: {error}");
+    }
+}
+
+#[test]
+fn exactly_a_replay_record_that_cannot_be_read_counts_as_one() {
+    let malformed = StoreError::Malformed { item: "a replay record", attribute: "nonces" };
+    let error = ApiError::from(AdmitError::NonceNotRecorded(malformed));
+    assert_eq!(error.metric(), Some("MalformedRecords"));
+    assert_eq!(row_of(&error), UNAVAILABLE);
+    for (error, ..) in table() {
+        assert_ne!(error.metric(), Some("MalformedRecords"), "{error}");
     }
 }
 
