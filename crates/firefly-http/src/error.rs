@@ -136,6 +136,9 @@ impl ApiError {
             Self::Path { parameter } => {
                 Failure::bad_request("invalid_path", format!("Path parameter {parameter} is malformed"))
             }
+            Self::Admit(AdmitError::TooManyUploads { retry_after_seconds }) => {
+                Failure::too_many_uploads(*retry_after_seconds)
+            }
             Self::Admit(AdmitError::TooManyNonces { retry_after_seconds })
             | Self::Register(RegisterError::TooManyWrongKeys { retry_after_seconds }) => {
                 Failure::too_many_requests(*retry_after_seconds)

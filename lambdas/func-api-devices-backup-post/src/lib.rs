@@ -31,7 +31,8 @@ impl Route for Handler {
     }
 
     async fn handle(&self, now: UnixSeconds, mut request: Request) -> Result<Answer, ApiError> {
-        let device = self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;
+        let device = self.devices.authenticate_upload(request.signed_request()?, now).await?;
+        let device = device.ok_or(ApiError::UnknownDevice)?;
         let envelope = EnvelopeBytes::parse(request.take_body())?;
         let etag = request.etag_header(ETAG);
         if etag.is_some() && etag == request.etag_header(IF_NONE_MATCH) && etag == self.backups.etag(&device).await {

@@ -343,6 +343,23 @@ async fn the_query_of_malformed_records_names_the_devices_that_deleting_helps() 
     asked.answers_signed(200, &device, 0, |event| event).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_of_the_upload_quota_names_the_devices() {
+    let lines = logged();
+    let cloud = TestCloud::start().await;
+    let (device, other) = (emitted::with_spent_quota(&cloud).await, cloud.registered_device().await);
+    let asked = Asked::new(&cloud, &Lines::default(), "func-api-devices-backup-post");
+    asked.answers_signed(429, &device, 0, |event| event).await;
+    asked.answers_signed(200, &other, 0, |event| event).await;
+    asked.answers_signed(401, &other, 11, |event| event).await;
+    let named = named_by(&query_of("firefly-upload-quota"), &lines.parsed());
+    assert!(named.contains(&device.uuid().to_string()) && !named.contains(&other.uuid().to_string()), "{named:?}");
+    // The quota in the alarm's text is that of the functions.
+    let watched = Watched::read();
+    let description = watched.alarm("firefly-upload-quota").properties["AlarmDescription"].as_str().unwrap();
+    assert!(description.contains(&format!("uploaded {} times", firefly_core::replay::UPLOADS_PER_DAY)));
+}
+
 /// The widget of failures asks for members that a failure's line has.
 #[tokio::test]
 async fn the_failures_that_are_listed_are_those_that_functions_log() {

@@ -82,6 +82,9 @@ table! {
         [AdmitError::Replayed];
     ApiError::Admit(AdmitError::TooManyNonces { .. }) => TOO_MANY_REQUESTS,
         [AdmitError::TooManyNonces { retry_after_seconds: 7 }];
+    ApiError::Admit(AdmitError::TooManyUploads { .. }) =>
+        (429, "too_many_uploads", "Too many uploads on this day (UTC), try again on the next", Some(7)),
+        [AdmitError::TooManyUploads { retry_after_seconds: 7 }];
     ApiError::Admit(AdmitError::NonceNotRecorded(_)) => UNAVAILABLE, [AdmitError::NonceNotRecorded(unavailable())];
     ApiError::Admit(AdmitError::Store(StoreError::Unavailable { .. })) => UNAVAILABLE,
         [AdmitError::Store(unavailable())];

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use firefly_core::replay::UPLOADS_PER_DAY;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, random_nonce};
 use firefly_functions::{ALL, Caller};
@@ -110,6 +112,22 @@ pub(super) async fn with_malformed_record(cloud: &TestCloud) -> Identity {
     device
 }
 
+/// A registered device that has used up its uploads of the day.
+pub(super) async fn with_spent_quota(cloud: &TestCloud) -> Identity {
+    let device = cloud.registered_device().await;
+    let today = cloud.now().get() / 86_400;
+    let record = item([
+        ("uuid", text(format!("{}#replay", device.uuid()))),
+        ("version", number(1)),
+        ("turnover_at", number(cloud.now().get() + 60)),
+        ("nonces", AttributeValue::M([].into())),
+        ("uploads_day", number(today)),
+        ("uploads", number(UPLOADS_PER_DAY)),
+    ]);
+    cloud.put_item(DEVICES, record).await;
+    device
+}
+
 /// One answer of every kind that is counted, on a cloud of its own.
 pub(super) async fn metrics() -> BTreeSet<Metric> {
     let cloud = &TestCloud::start().await;
@@ -153,6 +171,7 @@ pub(super) async fn metrics() -> BTreeSet<Metric> {
     let deleting = Asked::new(cloud, lines, "func-api-devices-backup-delete");
     deleting.answers_signed(200, device, 0, same).await;
     deleting.answers_signed(401, device, 11, same).await;
+    uploading.answers_signed(429, &with_spent_quota(cloud).await, 0, upload).await;
     let broken = &with_malformed_record(cloud).await;
     for function in ALL.iter().filter(|function| function.caller == Caller::Device) {
         Asked::new(cloud, lines, function.name).answers_signed(503, broken, 0, same).await;
