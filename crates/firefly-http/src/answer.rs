@@ -71,7 +71,7 @@ pub(crate) fn failure(error: &ApiError) -> Answer {
         Some(metric) => outcome.counted(metric),
         None => outcome,
     };
-    Answer { outcome, response }
+    Answer { outcome: if error.is_anybodys() { outcome.anybodys() } else { outcome }, response }
 }
 
 /// The response as a function returns it: payload format 2.0, binary bodies in Base64.

@@ -156,15 +156,32 @@ impl ApiError {
 
     /// The metric that counts this failure, beside those that count all.
     ///
-    /// `SignaturesRefused` counts well-formed signed requests that are refused for their signer, their time or their
-    /// repetition: a wrong clock, a wrong key or an attack leads there. `MalformedRecords` counts those of devices that are
-    /// refused until their replay record is deleted.
+    /// `SignaturesRefused` counts well-formed signed requests of registered devices that are refused for their signer, their
+    /// time or their repetition: a wrong clock, a wrong key or an attack leads there. `UnknownDevices` counts those of
+    /// devices that are not registered, which anybody can make up. `MalformedRecords` counts those of devices that are refused
+    /// until their replay record is deleted.
     pub(crate) fn metric(&self) -> Option<&'static str> {
         match self {
-            Self::UnknownDevice | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed) => Some("SignaturesRefused"),
+            Self::UnknownDevice | Self::NotRegistered => Some("UnknownDevices"),
+            Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed) => Some("SignaturesRefused"),
             Self::Admit(AdmitError::NonceNotRecorded(StoreError::Malformed { .. })) => Some("MalformedRecords"),
             _ => None,
         }
+    }
+
+    /// Returns `true` if anybody can have requests refused so, as often as they like.
+    pub(crate) fn is_anybodys(&self) -> bool {
+        matches!(
+            self,
+            Self::Header(_)
+                | Self::DeviceMismatch
+                | Self::UnknownDevice
+                | Self::NotRegistered
+                | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed)
+                | Self::RegistrationKey(_)
+                | Self::NewDevice(_)
+                | Self::Register(RegisterError::KeyNotLive | RegisterError::TooManyWrongKeys { .. })
+        )
     }
 }
 

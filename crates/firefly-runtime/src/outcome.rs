@@ -9,6 +9,7 @@ pub struct Outcome {
     pub(crate) ending: Ending,
     pub(crate) bytes: Option<usize>,
     pub(crate) audit: Option<String>,
+    pub(crate) anybodys: bool,
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -45,7 +46,13 @@ impl Outcome {
 
     /// The outcome of this name, a code for people and programs. Requests that were refused or failed are counted by it.
     pub const fn ended(name: &'static str, ending: Ending) -> Self {
-        Self { name, ending, bytes: None, audit: None, figures: Vec::new() }
+        Self { name, ending, bytes: None, audit: None, anybodys: false, figures: Vec::new() }
+    }
+
+    /// Marks the outcome as one that anybody can bring about, as often as they like: log and metrics then hold samples.
+    #[must_use]
+    pub fn anybodys(self) -> Self {
+        Self { anybodys: true, ..self }
     }
 
     /// Adds the number of bytes that were stored or returned, for the log.

@@ -168,11 +168,34 @@ fn every_failure_has_its_status_code_and_message() {
 }
 
 #[test]
-fn exactly_the_401_of_signed_requests_count_as_refused_signatures() {
+fn refused_signatures_and_unknown_devices_are_counted_apart_and_nothing_else_is() {
     for (error, (status, code, ..)) in table() {
+        let unknown = matches!(error, ApiError::UnknownDevice | ApiError::NotRegistered);
         // These have no signature: a token and a registration key.
         let other = matches!(error, ApiError::NoSubject | ApiError::Register(RegisterError::KeyNotLive));
-        assert_eq!(error.metric() == Some("SignaturesRefused"), status == 401 && !other, "{code}: {error}");
+        let refused = status == 401 && !other && !unknown;
+        let expected = if unknown { Some("UnknownDevices") } else { refused.then_some("SignaturesRefused") };
+        assert_eq!(error.metric(), expected, "{code}: {error}");
+    }
+}
+
+#[test]
+fn what_anybody_can_have_refused_is_sampled_and_what_takes_a_key_or_a_token_is_not() {
+    for (error, (status, code, ..)) in table() {
+        let proved = matches!(
+            error,
+            ApiError::NotInGroup
+                | ApiError::NoSubject
+                | ApiError::NoSuchDevice
+                | ApiError::NoSuchVersion
+                | ApiError::NoBackup
+                | ApiError::Path { .. }
+                | ApiError::Query { .. }
+                | ApiError::Envelope(_)
+                | ApiError::Admit(AdmitError::TooManyNonces { .. } | AdmitError::TooManyUploads { .. })
+                | ApiError::Register(RegisterError::RegisteredWithOtherKey)
+        );
+        assert_eq!(error.is_anybodys(), status < 500 && !proved, "{code}: {error}");
     }
 }
 

@@ -174,7 +174,12 @@ pub(super) async fn metrics() -> BTreeSet<Metric> {
     uploading.answers_signed(429, &with_spent_quota(cloud).await, 0, upload).await;
     let broken = &with_malformed_record(cloud).await;
     for function in ALL.iter().filter(|function| function.caller == Caller::Device) {
-        Asked::new(cloud, lines, function.name).answers_signed(503, broken, 0, same).await;
+        let asked = Asked::new(cloud, lines, function.name);
+        asked.answers_signed(503, broken, 0, same).await;
+        // The registration alone says that there is none.
+        let unknown =
+            if function.statuses.contains(&404) && function.name.contains("registration") { 404 } else { 401 };
+        asked.answers_signed(unknown, &new_device(), 0, same).await;
     }
     for function in ALL.iter().filter(|function| !asked(lines).contains(function.name)) {
         Asked::new(cloud, lines, function.name).answers_genuine(device).await;
