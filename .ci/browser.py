@@ -1,4 +1,4 @@
-"""What a page in a browser can do to the local cloud: read and write nothing of its engines.
+"""A page in a browser reads and writes nothing of the local cloud's engines.
 
 usage: browser.py FIREFLY_LOCAL
 
@@ -184,10 +184,10 @@ def attempt(gateway, bucket, env, work):
     # The same attempts read and write where they are let in.
     for name in ("get", "options", "put", "remove", "simple", "item", "forged", "session"):
         if outcomes[f"open {name}"] != "read: 200 {}":
-            wrong.append(f"the attempt {name} is none: {outcomes[f'open {name}']}")
+            wrong.append(f"the attempt {name} does nothing: {outcomes[f'open {name}']}")
     written = [method for method, _, body in Open.seen if method == "PUT" or b"written-by-a-page" in body]
     if len(written) < 8:
-        wrong.append(f"the attempts to write are none: {Open.seen}")
+        wrong.append(f"the attempts to write do nothing: {Open.seen}")
     if not outcomes["gateway health"].startswith("200 "):
         wrong.append(f"the gateway's CORS is not that of its template: {outcomes['gateway health']}")
 
@@ -210,7 +210,7 @@ def attempt(gateway, bucket, env, work):
 
 
 def harmless(name, outcome):
-    """Whether the page has read nothing. Opaque answers and foreign frames come back empty, and beacons say nothing."""
+    """Returns True if the page has read nothing. Opaque answers and foreign frames come back empty, and beacons say nothing."""
     empty = {"opaque": "read: 0 ", "beacon": "read: ", "plain_form": "read: ", "coded_form": "read: "}
     return outcome.startswith("nothing: ") or outcome == empty.get(name.split()[-1])
 

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -99,7 +100,8 @@ def rehearse_function(stack, bucket, layers):
     policy = json.loads(function.get_policy(FunctionName=name)["Policy"])
     callers = [statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"]]
     method, path = stack.template["Resources"]["Route"]["Properties"]["RouteKey"].split(" ")
-    route = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3/*/{method}{path.replace('{uuid}', '*')}"
+    any_value = re.sub(r"\{[^}]*\}", "*", path)
+    route = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:a1b2c3/*/{method}{any_value}"
     expect(f"{name}: who may call it", callers, [route])
 
     extras = {"SharedLayerArn": layers[0], "AppConfigExtensionLayerArn": layers[1], "AppConfigEnv": "production"}
@@ -173,7 +175,7 @@ def run(*command, **variables):
 
 
 def deploy(stack, **variables):
-    """What the workflow does: firefly-deploy's parameters, then SAM with samconfig.toml."""
+    """Deploys as the workflow does: firefly-deploy's parameters, then SAM with samconfig.toml."""
     return run(ROOT / ".ci/deploy", stack, **{"ARTIFACT_BUCKET": "artifacts", "DEPLOY_RETRY_SECONDS": "0"} | variables)
 
 
@@ -199,7 +201,7 @@ def stand_in(name, **outputs):
 
 
 def refused(reason, **variables):
-    """What every workflow does is refused in one line, before anything of the account is touched."""
+    """Every workflow's step is refused in one line, before anything of the account is touched."""
     for command in (
         [ROOT / ".ci/deploy", "cognito"],
         [ROOT / "target/ci/firefly-deploy", "data", "dynamodb-devices"],
@@ -287,7 +289,7 @@ def rehearse_conflicts():
 
 
 def uploaded(location):
-    """What SAM has put in place of a local path: `s3://BUCKET/KEY` or an address that ends so."""
+    """The name that SAM has put in place of a local path: `s3://BUCKET/KEY` or an address that ends so."""
     bucket, key = location.split("/")[-2:]
     return boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
 

@@ -1,4 +1,4 @@
-"""What connections that stall cost the local cloud, in real seconds.
+"""Measures the cost of stalled connections to the local cloud, in real seconds.
 
 usage: stalls.py FIREFLY_LOCAL
 

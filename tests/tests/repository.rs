@@ -153,14 +153,35 @@ fn released_functions_hold_no_debug_events() {
     assert!(manifest.contains("tracing = { workspace = true, features = [\"release_max_level_info\"] }"));
 }
 
+/// An emulator is AWS on the loopback interface, for any program: neither code nor comment names this project.
 #[test]
 fn an_emulator_knows_nothing_of_firefly() {
     for entry in fs::read_dir(root().join("crates/emulators")).unwrap() {
         let folder = format!("crates/emulators/{}", entry.unwrap().file_name().into_string().unwrap());
-        let manifest = fs::read_to_string(root().join(&folder).join("Cargo.toml")).unwrap().to_lowercase();
-        assert!(!manifest.contains("firefly") && !manifest.contains("func-api-"), "{folder}/Cargo.toml");
-        assert_absent(&format!("{folder}/src"), &["firefly", "FireFly", "env::var"], &[]);
-        assert_absent(&format!("{folder}/tests"), &["firefly", "FireFly"], &[]);
+        let files = sources(&folder).into_iter().map(|(name, _)| name).chain([format!("{folder}/Cargo.toml")]);
+        for name in files {
+            let text = fs::read_to_string(root().join(&name)).unwrap().to_lowercase();
+            assert!(!text.contains("firefly") && !text.contains("func-api-"), "{name}");
+        }
+        assert_absent(&format!("{folder}/src"), &["env::var"], &[]);
+    }
+}
+
+/// The schemas of the OpenAPI document are behind a feature.
+#[test]
+fn a_function_is_built_without_schemas() {
+    for name in lambdas() {
+        let tree = cargo_tree(&name);
+        let schemas: Vec<_> = tree.lines().filter(|line| line.starts_with("schemars")).collect();
+        assert_eq!(schemas, Vec::<&str>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_rust_file_has_at_most_400_lines() {
+    for (name, _) in ["crates", "lambdas", "tests", "fuzz/fuzz_targets"].iter().flat_map(|folder| sources(folder)) {
+        let lines = fs::read_to_string(root().join(&name)).unwrap().lines().count();
+        assert!(lines <= 400, "{name} has {lines} lines");
     }
 }
 

@@ -1,4 +1,5 @@
-//! The measured scenarios: a request of each route.
+//! The measured scenarios. The bench measures the functions that have one here; a new function has none until it gets a
+//! line.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -149,4 +150,16 @@ impl Scenario {
 
 fn now() -> UnixSeconds {
     UnixSeconds::new(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_but_the_floor_is_of_a_function() {
+        for scenario in SCENARIOS.iter().filter(|scenario| scenario.function != HELLO) {
+            assert_eq!(template(scenario.function).name, scenario.function);
+        }
+    }
 }

@@ -22,6 +22,9 @@ pub const KEY_LIFETIME_SECONDS: u64 = 1800;
 /// the name out, so that a change of it fails them.
 pub const KEY_HEADER: &str = "X-Registration-Key";
 
+/// The form of a registration key, for messages.
+pub const KEY_FORM: &str = "6 characters of A-Z and 0-9";
+
 /// The most bytes of the body that registers a device: 16 KiB. The firmware's body has about 1.3 KB.
 pub const MAX_BODY_LENGTH: usize = 16_384;
 
@@ -83,7 +86,7 @@ impl fmt::Debug for RegistrationKey {
 
 /// The text does not have the form of a registration key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not 6 characters of A-Z and 0-9")]
+#[error("not {KEY_FORM}")]
 pub struct RegistrationKeyError;
 
 /// Returns whether a key is still good at `now`: it expires at the first instant of `expires_at`.

@@ -3,6 +3,7 @@
 //! A good value is the firmware's own, from `vectors/device.json`, if that has one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "../../../tests/truncation.rs"]
 pub mod truncation;
 
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -2,7 +2,7 @@
 
 use firefly_core::envelope::EnvelopeError;
 use firefly_core::group::SUPER_USERS;
-use firefly_core::registration::{KEY_HEADER, NewDeviceError, RegistrationKeyError};
+use firefly_core::registration::{KEY_FORM, KEY_HEADER, NewDeviceError, RegistrationKeyError};
 use firefly_core::signed_request::{AuthError, HeaderError, TIMESTAMP_HEADER, UUID_HEADER};
 use firefly_stores::{AdmitError, ListError, RegisterError, StoreError};
 
@@ -95,7 +95,7 @@ impl ApiError {
         match self {
             Self::Header(error) => Failure::bad_request("invalid_header", error.to_string()),
             Self::RegistrationKey(_) => {
-                Failure::bad_request("invalid_header", format!("{KEY_HEADER} must be 6 characters of A-Z and 0-9"))
+                Failure::bad_request("invalid_header", format!("{KEY_HEADER} must be {KEY_FORM}"))
             }
             Self::DeviceMismatch => {
                 Failure::forbidden("device_mismatch", format!("{UUID_HEADER} does not match the path"))

@@ -73,7 +73,7 @@ impl Event {
     /// # Errors
     ///
     /// [`MalformedEvent`] when method or body are malformed, which API Gateway's never are.
-    pub fn into_request(self) -> Result<Request, MalformedEvent> {
+    pub(crate) fn into_request(self) -> Result<Request, MalformedEvent> {
         let body = match (self.body, self.is_base64_encoded) {
             (None, _) => Body::Empty,
             (Some(text), false) => Body::Text(text),

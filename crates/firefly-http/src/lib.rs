@@ -1,7 +1,7 @@
 //! Functions behind routes of an API Gateway HTTP API.
 //!
 //! A type that implements [`Route`] answers requests; [`Http`] makes a function of it. Handlers read requests with
-//! [`RequestParts`], and every way to fail is an [`ApiError`], whose table names status and message.
+//! [`Request`], and every way to fail is an [`ApiError`], whose table names status and message.
 
 mod answer;
 mod error;
@@ -17,6 +17,5 @@ pub use error::ApiError;
 pub use event::Event;
 pub use failure::{Failure, FailureBody};
 pub use http::{StatusCode, header};
-pub use lambda_http::Request;
-pub use request::RequestParts;
+pub use request::Request;
 pub use route::{Http, Route};

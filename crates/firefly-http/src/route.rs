@@ -5,12 +5,13 @@ use std::time::Duration;
 use firefly_core::device::DeviceId;
 use firefly_core::time::UnixSeconds;
 use firefly_runtime::{Aws, ConfigError, Ending, Environment, Function, MalformedEvent, Measured, Outcome};
+use lambda_http::RequestExt as _;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use lambda_http::{Request, RequestExt as _};
 
 use crate::answer::{self, Answer};
 use crate::error::ApiError;
 use crate::event::Event;
+use crate::request::Request;
 
 /// A route of the API.
 pub trait Route: Sized + Send + Sync + 'static {
@@ -47,11 +48,11 @@ impl<R: Route> Function for Http<R> {
     }
 
     fn read(event: Event) -> Result<Request, MalformedEvent> {
-        event.into_request()
+        event.into_request().map(Request)
     }
 
     fn device(request: &Request) -> Option<DeviceId> {
-        request.path_parameters_ref()?.first("uuid")?.parse().ok()
+        request.0.path_parameters_ref()?.first("uuid")?.parse().ok()
     }
 
     async fn handle(

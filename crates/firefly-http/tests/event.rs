@@ -1,6 +1,6 @@
 //! No event is cut short or has one more byte.
 
-#[path = "../../firefly-core/tests/truncation/mod.rs"]
+#[path = "../../../tests/truncation.rs"]
 pub mod truncation;
 
 use firefly_http::Event;

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use firefly_core::registration::KEY_HEADER;
+use firefly_core::registration::{KEY_FORM, KEY_HEADER};
 use firefly_core::signed_request::{NONCE_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, UUID_HEADER};
 use firefly_functions::{ALL, Caller, Listed};
 use firefly_http::openapi::{Operation, SchemaGenerator, SchemaSettings};
@@ -123,7 +123,7 @@ fn security_schemes() -> Value {
             "type": "apiKey",
             "in": "header",
             "name": KEY_HEADER,
-            "description": "A one-time registration key: 6 characters of A-Z and 0-9.",
+            "description": format!("A one-time registration key: {KEY_FORM}."),
         },
         "user": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
     })
@@ -165,8 +165,9 @@ fn operation(described: &Described, generator: &mut SchemaGenerator) -> Value {
 }
 
 fn path_parameters(route: &Route) -> impl Iterator<Item = Value> {
-    let names = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    names.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+    route
+        .variables()
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
 }
 
 fn signature_headers(caller: Caller) -> impl Iterator<Item = Value> {

@@ -14,6 +14,15 @@ impl Error {
         Self::new(file.to_owned(), problem)
     }
 
+    /// A folder that has to be there cannot be read.
+    pub(crate) fn of_folder(folder: &str, error: &std::io::Error) -> Self {
+        let problem = match error.kind() {
+            std::io::ErrorKind::NotFound => "is missing; allowed is a tree with lambdas/ and stacks/".to_owned(),
+            _ => error.to_string(),
+        };
+        Self::of_file(folder, problem)
+    }
+
     /// A problem of a file's member, such as `caller` or `grant[0].on`.
     pub(crate) fn of_member(file: &str, member: &str, problem: impl Into<String>) -> Self {
         Self::new(format!("{file}, {member}"), problem)

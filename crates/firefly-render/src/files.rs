@@ -59,7 +59,7 @@ impl Files {
 
     /// The names in a folder, sorted, without those that begin with a dot.
     pub(crate) fn names(&self, folder: &str) -> Result<Vec<String>, Error> {
-        let unreadable = |error: io::Error| Error::of_file(folder, error.to_string());
+        let unreadable = |error: io::Error| Error::of_folder(folder, &error);
         let entries = fs::read_dir(self.root.join(folder)).map_err(unreadable)?;
         let mut names = BTreeSet::new();
         for entry in entries {

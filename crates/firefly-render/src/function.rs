@@ -11,9 +11,9 @@ use crate::store::Store;
 
 /// MiB. Less than 256 lets the TLS handshake of a cold start take seconds; the most any handler needs is a few copies
 /// of a backup of 512 KiB.
-pub const MEMORY_MIB: RangeInclusive<u64> = 256..=512;
+pub(crate) const MEMORY_MIB: RangeInclusive<u64> = 256..=512;
 /// Seconds. API Gateway waits 30 for an integration; 29 leaves it the time to pass the answer on.
-pub const TIMEOUT_SECONDS: RangeInclusive<u64> = 5..=29;
+pub(crate) const TIMEOUT_SECONDS: RangeInclusive<u64> = 5..=29;
 
 /// The members of a `function.toml`.
 const MEMBERS: [&str; 7] = ["route", "caller", "summary", "memory", "timeout", "statuses", "grant"];
@@ -106,6 +106,10 @@ impl Function {
         let word = members.required_text("caller", &Caller::words())?;
         let caller = Caller::of_word(&word)
             .ok_or_else(|| members.error("caller", format!("is {word:?}; allowed are {}", Caller::words())))?;
+        if caller == Caller::Device && !route.variables().any(|variable| variable == "uuid") {
+            let problem = format!("is \"device\" on {route}; allowed is a path with {{uuid}}, the device that signs");
+            return Err(members.error("caller", problem));
+        }
         let function = Self {
             name: name.to_owned(),
             route,

@@ -24,10 +24,10 @@ use std::path::Path;
 
 pub use change::{add, remove};
 pub use error::Error;
-pub use function::{Caller, Function, MEMORY_MIB, TIMEOUT_SECONDS};
+pub use function::{Caller, Function};
 pub use grant::{Grant, Target};
 pub use render::Rendered;
-pub use route::{METHODS, Route};
+pub use route::Route;
 pub use store::{Kind, Store};
 pub use tree::Tree;
 

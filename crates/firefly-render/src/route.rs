@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The methods a route can have, in the order in which they are listed.
-pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+pub(crate) const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// The form of a route, for errors.
 pub(crate) const FORM: &str =
     "METHOD /path, METHOD one of GET, POST, PUT, PATCH, DELETE, the path of segments such as devices or {uuid}";
@@ -13,7 +13,7 @@ pub(crate) const FORM: &str =
 pub struct Route {
     /// The path, such as `/devices/{uuid}/backup`.
     pub path: String,
-    /// One of [`METHODS`].
+    /// GET, POST, PUT, PATCH or DELETE.
     pub method: String,
 }
 

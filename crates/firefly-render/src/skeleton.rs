@@ -6,7 +6,7 @@ use crate::function::Caller;
 use crate::name;
 use crate::route::Route;
 
-/// The device of the recorded events, `fifteen-bytes` of `vectors/device.json`.
+/// The device of the recorded events, `fifteen-bytes` of `crates/firefly-core/tests/vectors/device.json`.
 const DEVICE: &str = "d609f45d-c02f-2e9e-9318-5170f7b0fd92";
 
 /// The files of a function's folder, named from the root.
@@ -117,13 +117,12 @@ fn library(route: &Route, caller: Caller) -> String {
             "        self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;\n",
         ),
     };
-    let parts = if caller == Caller::Anyone { "" } else { "RequestParts as _, " };
     let (uses, handler, new) = state(caller);
     format!(
         "//! `{route}`: says that it is there.
 
 use firefly_core::time::UnixSeconds;
-use firefly_http::{{Answer, ApiError, Http, Request, {parts}Route, StatusCode}};
+use firefly_http::{{Answer, ApiError, Http, Request, Route, StatusCode}};
 use firefly_runtime::{{Aws, ConfigError, Environment, Outcome}};
 {uses}use serde::Serialize;
 

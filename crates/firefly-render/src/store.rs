@@ -56,7 +56,7 @@ impl Store {
     /// The stores of all stacks, by name.
     pub(crate) fn read_all(root: &Path) -> Result<Vec<Self>, Error> {
         let folder = "stacks";
-        let unreadable = |error: std::io::Error| Error::of_file(folder, error.to_string());
+        let unreadable = |error: std::io::Error| Error::of_folder(folder, &error);
         let mut stores: Vec<Self> = Vec::new();
         for entry in fs::read_dir(root.join(folder)).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();

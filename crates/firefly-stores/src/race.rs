@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The number of times a write that lost a race is tried again before the answer is 503.
+/// The number of times a write that lost a race is tried before it counts as unavailable.
 pub(crate) const RACE_ATTEMPTS: u32 = 12;
 
 /// The wait before try `attempt` (from 1) of a write that lost a race: 10 ms, doubling to 320 ms.

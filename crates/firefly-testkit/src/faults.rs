@@ -2,18 +2,13 @@
 
 mod outage;
 
-use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
 
-use axum::body::Body;
-use axum::response::Response;
 use bytes::Bytes;
-use emulator_kit::proxy::{End, Proxy, cut, dropped, dropped_after};
 use http::{Method, Request, Uri};
 use serde_json::Value;
-use tokio::sync::watch;
 
+pub use emulator_kit::faults::{Answer, Fault, INTERNALS};
 pub use outage::{Broken, Outage, assert_outage};
 
 use crate::TestCloud;
@@ -73,94 +68,22 @@ pub enum Call {
     LatestConfiguration,
 }
 
-/// The fate of one call.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// The call passes, and the engine answers.
-    Pass,
-    /// This is the answer; the engine does not see the call.
-    Answer(Answer),
-    /// The connection ends; the engine does not see the call.
-    DropCall,
-    /// The engine does the work; the connection ends in place of its answer.
-    DropAnswer,
-    /// The engine answers, but the connection ends after so many bytes of the answer's body.
-    CutAnswer(usize),
-    /// The engine answers, but no more than so many bytes of the answer's body arrive, and the connection stays open.
-    StallAnswer(usize),
-    /// The call waits for [`Faults::release`], and then meets this fault.
-    Hold(Box<Self>),
-}
-
-/// An answer in an engine's place.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers other than `Content-Length`.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body.
-    pub body: Bytes,
-}
-
-impl Fault {
-    /// An error as DynamoDB and AppConfig answer it (AWS JSON).
-    pub fn json_error(status: u16, code: &str) -> Self {
-        let message = format!("{code} on {INTERNALS}");
-        let body = serde_json::json!({ "__type": format!("com.amazonaws#{code}"), "message": message });
-        Self::Answer(Answer {
-            status,
-            headers: vec![("x-amzn-errortype", code.to_owned())],
-            body: body.to_string().into(),
-        })
-    }
-
-    /// DynamoDB's TransactionCanceledException with one reason for each item: `None` where an item is not the cause.
-    pub fn cancelled(reasons: &[&str]) -> Self {
-        let code = "TransactionCanceledException";
-        let list: Vec<_> = reasons.iter().map(|code| serde_json::json!({ "Code": code, "Message": code })).collect();
-        let body = serde_json::json!({
-            "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
-            "Message": format!("Transaction cancelled, please refer cancellation reasons [{}]", reasons.join(", ")),
-            "CancellationReasons": list,
-        });
-        Self::Answer(Answer { status: 400, headers: Vec::new(), body: body.to_string().into() })
-    }
-
-    /// An error as S3 answers it (XML).
-    pub fn xml_error(status: u16, code: &str) -> Self {
-        let body = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{code} on {INTERNALS}</Message>\
-             <Resource>/{INTERNALS}</Resource><RequestId>4442587FB7D0A2F9</RequestId></Error>"
-        );
-        let headers = vec![("content-type", "application/xml".to_owned())];
-        Self::Answer(Answer { status, headers, body: body.into() })
-    }
-
-    /// This answer, with a body of these bytes.
-    pub fn bytes(status: u16, body: impl Into<Bytes>) -> Self {
-        Self::Answer(Answer { status, headers: Vec::new(), body: body.into() })
-    }
-}
-
-/// The text that every error of an engine names and no client may read.
-pub const INTERNALS: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/firefly-devices internal-detail";
-
 /// Proxies in front of the engines that make single calls fail.
-#[derive(Clone, Default)]
-pub struct Faults(Arc<State>);
+#[derive(Clone)]
+pub struct Faults(emulator_kit::faults::Faults<Call>);
 
-#[derive(Default)]
-struct State {
-    plans: Mutex<HashMap<Call, Plan>>,
-    counts: watch::Sender<HashMap<Call, usize>>,
-    releases: watch::Sender<usize>,
+impl Default for Faults {
+    fn default() -> Self {
+        Self(emulator_kit::faults::Faults::new(Call::of))
+    }
 }
 
-#[derive(Default)]
-struct Plan {
-    next: VecDeque<Fault>,
-    then: Option<Fault>,
+impl Deref for Faults {
+    type Target = emulator_kit::faults::Faults<Call>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Faults {
@@ -174,86 +97,7 @@ impl Faults {
 
     /// Listens on a free port in front of `upstream` (`http://HOST:PORT`) and returns the URL of that port.
     pub async fn in_front_of(&self, upstream: &str) -> String {
-        let state = Arc::clone(&self.0);
-        let answer = move |proxy, request| answer(Arc::clone(&state), proxy, request);
-        Proxy::listen(upstream, answer).await.expect("an engine's endpoint is a URL, and a port is free")
-    }
-
-    /// The next calls of this kind meet these faults, in this order; those after them pass.
-    pub fn next(&self, call: Call, faults: impl IntoIterator<Item = Fault>) {
-        let plan = Plan { next: faults.into_iter().collect(), then: None };
-        self.plans().insert(call, plan);
-    }
-
-    /// Every call of this kind meets this fault.
-    pub fn every(&self, call: Call, fault: Fault) {
-        self.plans().insert(call, Plan { next: VecDeque::new(), then: Some(fault) });
-    }
-
-    /// From now on all calls pass.
-    pub fn mend(&self) {
-        self.plans().clear();
-    }
-
-    /// The number of calls of this kind that have arrived, the SDK's retries included.
-    pub fn count(&self, call: Call) -> usize {
-        self.0.counts.borrow().get(&call).copied().unwrap_or_default()
-    }
-
-    /// Waits until so many calls of this kind have arrived since the start.
-    pub async fn arrived(&self, call: Call, calls: usize) {
-        let mut counts = self.0.counts.subscribe();
-        let arrived = counts.wait_for(|counts| counts.get(&call).is_some_and(|count| *count >= calls)).await;
-        drop(arrived.expect("the sender lives as long as this"));
-    }
-
-    /// Lets the calls go on that are held now.
-    pub fn release(&self) {
-        self.0.releases.send_modify(|releases| *releases += 1);
-    }
-
-    fn plans(&self) -> std::sync::MutexGuard<'_, HashMap<Call, Plan>> {
-        self.0.plans.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Counts a call and decides what happens to it.
-    fn arrives(&self, call: Call) -> Fault {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = plans.entry(call).or_default();
-        let fault = plan.next.pop_front().or_else(|| plan.then.clone()).unwrap_or(Fault::Pass);
-        drop(plans);
-        self.counts.send_modify(|counts| *counts.entry(call).or_default() += 1);
-        fault
-    }
-}
-
-async fn answer(state: Arc<State>, proxy: Proxy, request: Request<Bytes>) -> io::Result<Response> {
-    let mut released = state.releases.subscribe();
-    let before = *released.borrow_and_update();
-    let mut fault = Call::of(&request).map_or(Fault::Pass, |call| state.arrives(call));
-    while let Fault::Hold(then) = fault {
-        released.wait_for(|releases| *releases > before).await.map_err(io::Error::other)?;
-        fault = *then;
-    }
-    match fault {
-        Fault::Answer(answer) => Ok(answer.into_response()),
-        Fault::DropCall => dropped(),
-        Fault::DropAnswer => dropped_after(proxy.forward(request).await?).await,
-        Fault::CutAnswer(length) => cut(proxy.forward(request).await?, length, End::Reset).await,
-        Fault::StallAnswer(length) => cut(proxy.forward(request).await?, length, End::Stall).await,
-        Fault::Pass | Fault::Hold(_) => proxy.forward(request).await,
-    }
-}
-
-impl Answer {
-    fn into_response(self) -> Response {
-        let mut response = Response::builder().status(self.status);
-        for (name, value) in self.headers {
-            response = response.header(name, value);
-        }
-        response.body(Body::from(self.body)).expect("a test's answer is one")
+        self.0.in_front_of(upstream).await.expect("an engine's endpoint is a URL, and a port is free")
     }
 }
 

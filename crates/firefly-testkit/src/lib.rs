@@ -16,9 +16,12 @@ mod invoked;
 pub mod recorder;
 pub mod runtime_api;
 pub mod seeds;
+mod special_case;
 pub mod stored;
 pub mod targets;
 pub mod wire;
 
 pub use cloud::{START, TestCloud, new_device};
+pub use genuine::method_and_path;
 pub use invoked::Invoked;
+pub use special_case::special_case;

@@ -273,12 +273,12 @@ impl RuntimeApi {
 macro_rules! binary_tests {
     ($binary:expr, $status:literal) => {
         #[tokio::test(flavor = "multi_thread")]
-        async fn a_malformed_event_is_reported_and_the_process_lives_on() {
+        async fn a_malformed_event_is_an_error_and_the_next_event_is_answered() {
             $crate::runtime_api::assert_malformed_events_are_outlived($binary, $status).await;
         }
 
         #[tokio::test(flavor = "multi_thread")]
-        async fn a_missing_variable_ends_the_start() {
+        async fn a_missing_variable_is_named_and_the_process_ends() {
             $crate::runtime_api::assert_every_variable_is_needed($binary).await;
         }
     };

@@ -40,9 +40,9 @@ pub fn seeds() -> Seeds {
     let envelopes: Vec<_> = envelopes.into_iter().filter(|bytes| bytes.len() < 16_384).collect();
     let body = registration_body(&new_device());
     let mut events = Vec::new();
-    let functions = u8::try_from(firefly_functions::ALL.len()).expect("a byte chooses the function");
-    for function in 0..functions {
-        for genuine in [0b0_0000, 0b0_0001, 0b0_1111, 0b1_1111] {
+    for function in 0..firefly_functions::ALL.len() {
+        let function = u8::try_from(function).expect("a byte chooses the function");
+        for genuine in [0b00_0000, 0b00_0001, 0b00_1111, 0b01_1111, 0b10_1111] {
             for body in [&b""[..], &envelopes[1], &body] {
                 let fields = [&b"etag=0\nif-none-match=0"[..], b"uuid", b"next=e30\nproduct_hex=0x00000000", body];
                 events.push([&[function, genuine][..], &fields.join(&SEPARATOR)].concat());

@@ -13,6 +13,7 @@ use firefly_device::{Identity, random_nonce};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
+use crate::runtime_api::{Event, template};
 use crate::stored::{DEVICES, Item};
 use crate::{Invoked, START, TestCloud};
 
@@ -60,7 +61,21 @@ pub struct Events {
     /// The device's item.
     row: Item,
     clock: AtomicU64,
-    functions: Vec<Invoked>,
+    functions: Vec<Target>,
+}
+
+/// A function, its recorded event, and the names of its path's variables.
+struct Target {
+    invoked: Invoked,
+    recorded: Event,
+    variables: Vec<String>,
+}
+
+impl Target {
+    fn new(cloud: &TestCloud, name: &str) -> Self {
+        let variables = template(name).route.variables().map(str::to_owned).collect();
+        Self { invoked: Invoked::new(cloud, name), recorded: Event::recorded(name), variables }
+    }
 }
 
 impl Events {
@@ -74,19 +89,22 @@ impl Events {
             let row = cloud.device_item(device.uuid()).await.expect("the device is registered");
             (cloud, device, row)
         });
-        let functions = firefly_functions::ALL.iter().map(|function| Invoked::new(&cloud, function.name)).collect();
+        let functions = firefly_functions::ALL.iter().map(|function| Target::new(&cloud, function.name)).collect();
         Self { cloud, runtime, device, row, clock: AtomicU64::new(START), functions }
     }
 
     /// Takes two bytes that choose the function and the genuine parts, then fields: header lines, path parameter, query
     /// lines, body. For any of them the answer is one of the route's contract.
+    ///
+    /// The bits of the second byte, from the lowest: a signature, a registration key, a user, the group `super_users`, a
+    /// body of text, and the headers, parameters and body of the recorded event where the fields do not replace them.
     pub fn answer(&self, data: &[u8]) {
         let Some(([chosen, genuine], fields)) = data.split_first_chunk::<2>() else { return };
         // A second a request: nonces are forgotten as fast as they come.
         let now = UnixSeconds::new(self.clock.fetch_add(1, Ordering::Relaxed));
-        let invoked = &self.functions[usize::from(*chosen) % self.functions.len()];
-        let (function, event) = (invoked.function(), self.event(*genuine, fields, now));
-        if let Ok(answer) = self.runtime.block_on(invoked.try_answer(now, &event)) {
+        let target = &self.functions[usize::from(*chosen) % self.functions.len()];
+        let (function, event) = (target.invoked.function(), self.event(target, *genuine, fields, now));
+        if let Ok(answer) = self.runtime.block_on(target.invoked.try_answer(now, &event)) {
             let (status, body) = (answer.status, String::from_utf8_lossy(&answer.body));
             assert!(function.statuses.contains(&status), "{} answers {status}: {body}", function.name);
             if status >= 400 {
@@ -98,7 +116,7 @@ impl Events {
         }
     }
 
-    fn event(&self, genuine: u8, fields: &[u8], now: UnixSeconds) -> String {
+    fn event(&self, target: &Target, genuine: u8, fields: &[u8], now: UnixSeconds) -> Event {
         let mut fields = fields.splitn(4, |byte| *byte == SEPARATOR);
         let mut field = || fields.next().unwrap_or_default();
         let lines = |text: &[u8]| -> Map<String, Value> {
@@ -106,33 +124,37 @@ impl Events {
             let pairs = text.lines().filter_map(|line| line.split_once('='));
             pairs.map(|(name, value)| (name.to_lowercase(), Value::from(value))).collect()
         };
-        let (mut headers, uuid, query) =
-            (lines(field()), String::from_utf8_lossy(field()).into_owned(), lines(field()));
-        let body = field();
         let is = |bit: u8| genuine & (1 << bit) != 0;
-        let mut path = json!({ "uuid": uuid });
+        let recorded = |pointer: &str| target.recorded.get(pointer).filter(|_| is(5));
+        let members = |pointer: &str| recorded(pointer).and_then(Value::as_object).cloned().unwrap_or_default();
+        let mut headers = members("/headers");
+        headers.extend(lines(field()));
+        let (mut path, parameter) = (members("/pathParameters"), String::from_utf8_lossy(field()));
+        for variable in &target.variables {
+            path.entry(variable).or_insert_with(|| Value::from(&*parameter));
+        }
+        let mut query = members("/queryStringParameters");
+        query.extend(lines(field()));
+        let body = field();
         if is(0) {
             let signed = self.device.sign(&random_nonce(&mut rand::rng()), now);
             headers.extend(signed.pairs().map(|(name, value)| (name.to_lowercase(), Value::from(value))));
-            path = json!({ "uuid": self.device.uuid().to_string() });
+            path.entry("uuid").and_modify(|uuid| *uuid = Value::from(self.device.uuid().to_string()));
         }
         if is(1) {
             headers.insert("x-registration-key".to_owned(), Value::from("ABC123"));
         }
         let groups = if is(3) { "[super_users]" } else { "[users]" };
         let claims = if is(2) { json!({ "sub": "fuzzer", "cognito:groups": groups }) } else { Value::Null };
-        let (body, base64) = match String::from_utf8(body.to_vec()) {
-            Ok(text) if is(4) => (text, false),
-            _ => (base64::Engine::encode(&base64::engine::general_purpose::STANDARD, body), true),
-        };
-        let context = json!({
-            "http": { "method": "POST", "sourceIp": format!("10.{}.{}.1", now.get() / 256 % 256, now.get() % 256) },
-            "authorizer": { "jwt": { "claims": claims } },
-        });
-        json!({
-            "version": "2.0", "headers": headers, "pathParameters": path, "queryStringParameters": query,
-            "requestContext": context, "body": body, "isBase64Encoded": base64,
-        })
-        .to_string()
+        let source = format!("10.{}.{}.1", now.get() / 256 % 256, now.get() % 256);
+        let event = target.recorded.clone();
+        let event = event.with("/headers", headers).with("/pathParameters", path).with("/queryStringParameters", query);
+        let event = event.with("/requestContext/http/sourceIp", source);
+        let event = event.with("/requestContext/authorizer", json!({ "jwt": { "claims": claims } }));
+        match str::from_utf8(body) {
+            Ok("") if is(5) => event,
+            Ok(text) if is(4) => event.text_body(text),
+            _ => event.body(body),
+        }
     }
 }

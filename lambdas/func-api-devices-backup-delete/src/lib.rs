@@ -1,7 +1,7 @@
 //! `DELETE /devices/{uuid}/backup`: removes a device's stored backup. Idempotent.
 
 use firefly_core::time::UnixSeconds;
-use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_http::{Answer, ApiError, Http, Request, Route, StatusCode};
 use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use firefly_stores::{Backups, Devices};
 use serde::Serialize;

@@ -6,7 +6,7 @@ use firefly_testkit::{TestCloud, new_device};
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-delete");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deletes_a_backup() {
+async fn a_deleted_backup_is_200() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     assert_eq!(cloud.upload(&device, &device.seal(b"{}", &[7; 12]).unwrap()).await.status, 200);
@@ -17,7 +17,7 @@ async fn deletes_a_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_a_device_that_nobody_knows() {
+async fn an_unknown_device_is_401() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     function.refused(&function.signed_event(&new_device()), 401, "unauthorized").await;

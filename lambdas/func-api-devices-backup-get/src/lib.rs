@@ -1,7 +1,7 @@
 //! `GET /devices/{uuid}/backup`: returns a device's stored backup.
 
 use firefly_core::time::UnixSeconds;
-use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route};
+use firefly_http::{Answer, ApiError, Http, Request, Route};
 use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use firefly_stores::{Backups, Devices};
 

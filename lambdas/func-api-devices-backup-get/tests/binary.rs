@@ -6,7 +6,7 @@ use firefly_testkit::runtime_api::RuntimeApi;
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-get");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn returns_the_stored_bytes() {
+async fn a_stored_backup_is_200_with_its_bytes() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     // The longest there is: its Base64 is 700 KB.
@@ -20,7 +20,7 @@ async fn returns_the_stored_bytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn finds_no_backup() {
+async fn a_device_without_a_backup_is_404() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;

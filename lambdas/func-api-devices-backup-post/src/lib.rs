@@ -2,7 +2,7 @@
 
 use firefly_core::time::UnixSeconds;
 use firefly_http::header::{ETAG, IF_NONE_MATCH};
-use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_http::{Answer, ApiError, Http, Request, Route, StatusCode};
 use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use firefly_stores::{Backups, Devices, EnvelopeBytes};
 use serde::Serialize;
@@ -56,7 +56,7 @@ impl Route for Handler {
 impl firefly_http::openapi::Described for Handler {
     fn describe(operation: &mut firefly_http::openapi::Operation<'_>) {
         operation
-            .takes_octets("An FFCE envelope of at most 524,325 bytes.")
+            .takes_octets(&format!("An FFCE envelope of at most {} bytes.", firefly_core::envelope::MAX_LENGTH))
             .takes_header(&ETAG, "The SHA-256 of the plaintext: 64 hexadecimal digits in quotes.")
             .takes_header(&IF_NONE_MATCH, "The same value, to store nothing where it is stored already.")
             .answers_json::<Stored>(200, "The backup is stored.")

@@ -8,7 +8,7 @@ use firefly_testkit::runtime_api::{RuntimeApi, TRACE_ID};
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-backup-post");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stores_a_backup() {
+async fn a_new_backup_is_200_and_the_same_again_304() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
@@ -28,7 +28,7 @@ async fn stores_a_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passes_the_trace_of_its_invocation_on_to_aws() {
+async fn every_call_to_aws_has_the_trace_of_its_invocation() {
     let engines = TestCloud::at_real_time().await;
     let device = engines.registered_device().await;
     let (cloud, recorder) = Recorder::over(&engines).await;
@@ -39,7 +39,7 @@ async fn passes_the_trace_of_its_invocation_on_to_aws() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_a_body_that_is_not_an_envelope() {
+async fn a_body_that_is_not_an_envelope_is_400_and_one_too_long_413() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
@@ -49,7 +49,7 @@ async fn refuses_a_body_that_is_not_an_envelope() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn admits_one_of_fifty_copies_on_four_processes() {
+async fn one_of_fifty_copies_on_four_processes_is_200_and_the_others_401() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let functions = RuntimeApi::start_processes(BINARY, &cloud, 4).await;

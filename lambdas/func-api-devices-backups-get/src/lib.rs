@@ -1,7 +1,7 @@
 //! `GET /devices/{uuid}/backups`: lists the versions of a device's backup for members of the group `super_users`.
 
 use firefly_core::time::UnixSeconds;
-use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_http::{Answer, ApiError, Http, Request, Route, StatusCode};
 use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use firefly_stores::{BackupVersions, Devices};
 

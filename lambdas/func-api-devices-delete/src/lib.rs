@@ -5,7 +5,7 @@
 
 use firefly_core::device::DeviceId;
 use firefly_core::time::UnixSeconds;
-use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_http::{Answer, ApiError, Http, Request, Route, StatusCode};
 use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use firefly_stores::{BackupVersions, Devices};
 use serde::Serialize;

@@ -7,7 +7,7 @@ use firefly_testkit::runtime_api::RuntimeApi;
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-get");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_the_devices_of_a_product() {
+async fn a_list_of_the_devices_of_a_product_is_200() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
@@ -16,7 +16,7 @@ async fn lists_the_devices_of_a_product() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_a_caller_outside_the_group() {
+async fn a_caller_outside_the_group_is_403() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     let event = function.event().claim("cognito:groups", "[installers super_users_of_old]");

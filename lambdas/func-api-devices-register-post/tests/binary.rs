@@ -6,7 +6,7 @@ use firefly_testkit::{TestCloud, new_device};
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-register-post");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn registers_a_device_and_spends_the_key() {
+async fn a_registered_device_is_204_and_its_key_is_spent() {
     let cloud = TestCloud::at_real_time().await;
     let (device, key) = (new_device(), cloud.mint().await);
     let function = RuntimeApi::start(BINARY, &cloud).await;
@@ -19,7 +19,7 @@ async fn registers_a_device_and_spends_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_a_key_that_nobody_made() {
+async fn an_unknown_key_is_401() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     let device = new_device();
@@ -28,7 +28,7 @@ async fn refuses_a_key_that_nobody_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn registers_one_of_fifty_devices_with_one_key_on_four_processes() {
+async fn one_of_fifty_devices_with_one_key_on_four_processes_is_204_and_the_others_401() {
     let cloud = TestCloud::at_real_time().await;
     let key = cloud.mint().await;
     let functions = RuntimeApi::start_processes(BINARY, &cloud, 4).await;

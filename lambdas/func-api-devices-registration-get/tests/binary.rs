@@ -9,7 +9,7 @@ use firefly_testkit::{TestCloud, new_device};
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-devices-registration-get");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tells_a_device_its_registration() {
+async fn a_registered_device_is_200_with_its_registration() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
@@ -18,14 +18,14 @@ async fn tells_a_device_its_registration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn does_not_know_a_device_that_is_not_registered() {
+async fn an_unregistered_device_is_404() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     function.refused(&function.signed_event(&new_device()), 404, "not_registered").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_when_the_deadline_has_come() {
+async fn an_invocation_without_time_left_is_503() {
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;

@@ -7,7 +7,7 @@ use firefly_testkit::runtime_api::{Event, RuntimeApi};
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-health-get");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn says_that_the_api_answers_and_logs_it() {
+async fn a_health_check_is_200_and_logged() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     // The log level that the AppConfig extension tells applies at the latest to the second request.
@@ -20,7 +20,7 @@ async fn says_that_the_api_answers_and_logs_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_strange_events() {
+async fn a_strange_event_is_200() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     for event in [function.event(), Event::of_file("tests/events/developer-guide.json")] {

@@ -1,7 +1,7 @@
 //! `GET /registration-keys`: lists the signed-in user's live registration keys, oldest first.
 
 use firefly_core::time::UnixSeconds;
-use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_http::{Answer, ApiError, Http, Request, Route, StatusCode};
 use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use firefly_stores::{ListedKey, RegistrationKeys};
 use serde::Serialize;

@@ -7,7 +7,7 @@ use firefly_testkit::runtime_api::RuntimeApi;
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-registration-keys-get");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_the_caller_s_keys() {
+async fn a_list_of_the_callers_own_keys_is_200() {
     let cloud = TestCloud::at_real_time().await;
     let key = cloud.mint().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
@@ -19,7 +19,7 @@ async fn lists_the_caller_s_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_a_token_without_a_subject() {
+async fn a_token_without_a_subject_is_401() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     function.refused(&function.event().claim("sub", ""), 401, "unauthorized").await;

@@ -1,7 +1,7 @@
 //! `POST /registration-keys`: makes a one-time registration key for the signed-in user.
 
 use firefly_core::time::UnixSeconds;
-use firefly_http::{Answer, ApiError, Http, Request, RequestParts as _, Route, StatusCode};
+use firefly_http::{Answer, ApiError, Http, Request, Route, StatusCode};
 use firefly_runtime::{Aws, ConfigError, Environment, Outcome};
 use firefly_stores::RegistrationKeys;
 

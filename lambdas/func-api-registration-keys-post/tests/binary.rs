@@ -7,7 +7,7 @@ use firefly_testkit::runtime_api::RuntimeApi;
 const BINARY: &str = env!("CARGO_BIN_EXE_func-api-registration-keys-post");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn makes_a_key_for_the_caller() {
+async fn a_new_key_of_the_caller_is_201() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     let answer = function.invoke(&function.event().claim("sub", "installer")).await.unwrap();
@@ -18,7 +18,7 @@ async fn makes_a_key_for_the_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_a_token_without_a_subject() {
+async fn a_token_without_a_subject_is_401() {
     let cloud = TestCloud::at_real_time().await;
     let function = RuntimeApi::start(BINARY, &cloud).await;
     function.refused(&function.event().claim("sub", ""), 401, "unauthorized").await;

@@ -169,7 +169,7 @@ async fn a_body_that_is_not_one_json_object_in_utf_8_is_400() {
         ("single quotes", text.replace('"', "'").into_bytes()),
         ("a comma at the end", format!("{},}}", &text[..text.len() - 1]).into_bytes()),
         ("a comment", format!("/* */{text}").into_bytes()),
-        ("a number that is none", format!("{},\"x\":01}}", &text[..text.len() - 1]).into_bytes()),
+        ("a number with a leading zero", format!("{},\"x\":01}}", &text[..text.len() - 1]).into_bytes()),
         ("NaN", format!("{},\"x\":NaN}}", &text[..text.len() - 1]).into_bytes()),
         ("a form", b"uuid=2d411e72-c806-3038-573b-bb16a4a19bcf".to_vec()),
         ("brackets without an end", b"[".repeat(16_000)),

@@ -20,9 +20,10 @@ impl Token {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Reads a token of a client; `None` for any other text.
+    /// Reads a token of a client; `None` for any other text, such as the same JSON with white space.
     pub(crate) fn decode(text: &str) -> Option<Self> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+        let token: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        (token.encode() == text).then_some(token)
     }
 
     /// Reads the profile; `None` where there is no such file, or a name has other characters than letters, digits and `-`.

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+#[path = "../../../../tests/truncation.rs"]
+pub mod truncation;
+
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +14,7 @@ use aws_sdk_appconfigdata::error::ProvideErrorMetadata as _;
 use emulator_appconfig::serve;
 use emulator_kit::{Caller, Callers, Grants, Limits, Listener};
 use tempfile::TempDir;
+use truncation::{assert_no_other_length, text};
 
 /// The URL of a server of the configurations in a directory.
 async fn start(dir: &Path) -> String {
@@ -88,6 +92,22 @@ async fn a_name_with_other_characters_reads_no_file() {
     for (application, profile) in [("a", "../outside"), ("..", "outside"), ("a/..", "outside"), ("", "../outside")] {
         let token = session(&client, application, profile).await;
         assert_eq!(poll(&client, &token).await.0, "", "{application:?} {profile:?}");
+    }
+}
+
+/// The profiles' names make the tokens of every length that Base64 has.
+#[test]
+fn a_token_has_no_other_length() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = TempDir::new().unwrap();
+    let client = runtime.block_on(async { client(&start(dir.path()).await, "secret") });
+    for profile in ["profile", "profile1", "profile12"] {
+        let token = runtime.block_on(session(&client, "application", profile));
+        let poll = |token: &str| {
+            let answer = client.get_latest_configuration().configuration_token(token).send();
+            runtime.block_on(answer).map_err(|error| error.code().map(str::to_owned))
+        };
+        assert_no_other_length(token.as_bytes(), b"", text(poll));
     }
 }
 

@@ -5,13 +5,14 @@
 //! that stall.
 //!
 //! Each emulator is a crate with a function `serve(listener, state, callers, until)`. It answers requests until `until`
-//! resolves, then finishes those under way. [`proxy`] is for tests: it stands in front of an emulator and changes what
-//! passes.
+//! resolves, then finishes those under way. [`proxy`] and [`faults`] are for tests: they stand in front of an emulator and
+//! change what passes.
 
 mod activity;
 mod body;
 mod callers;
 mod credentials;
+pub mod faults;
 mod limits;
 mod listener;
 mod places;

@@ -27,6 +27,9 @@ struct Authorization<'a> {
 impl<'a> Authorization<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let members = text.strip_prefix("AWS4-HMAC-SHA256 ")?;
+        if members.split(',').count() != 3 {
+            return None;
+        }
         let member = |name: &str| {
             members.split(',').find_map(|member| member.trim_start().strip_prefix(name)?.strip_prefix('='))
         };

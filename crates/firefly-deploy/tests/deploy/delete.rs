@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::{
-    BACKUPS, BACKUPS_STACK, DEVICES, DEVICES_STACK, assert_devices_deployed, deploy, new_devices, no_environment,
-    old_devices, stack, status, template,
+    BACKUPS, BACKUPS_STACK, DEVICES, DEVICES_STACK, assert_devices_deployed, cloud_with_other_stack, deploy,
+    new_devices, no_environment, old_devices, stack, status, template,
 };
 
 async fn delete(cloud: &Cloud, name: &str, keep_data: bool) -> Result<(), DeleteError> {

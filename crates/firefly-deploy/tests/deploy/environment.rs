@@ -145,7 +145,7 @@ async fn the_environment_of_the_account_is_worked_on() {
 }
 
 #[tokio::test]
-async fn every_command_but_graph_is_tried_here() {
+async fn the_tried_commands_are_all_but_graph_and_help() {
     let output = program().arg("--help").output().await.unwrap();
     let listed = text(&output.stdout).split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names =

@@ -81,12 +81,12 @@ async fn assert_converges(what: Run, name: &str, prepare: impl Fn(&Cloud)) {
 }
 
 #[tokio::test]
-async fn creating_a_table() {
+async fn a_created_table_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-registration-keys", |_| {}).await;
 }
 
 #[tokio::test]
-async fn adopting_a_table_that_lacks_everything() {
+async fn an_adopted_table_that_lacks_everything_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-devices", |cloud| {
         cloud.state().tables.put(&old_devices(), None, false);
     })
@@ -94,7 +94,7 @@ async fn adopting_a_table_that_lacks_everything() {
 }
 
 #[tokio::test]
-async fn adopting_a_table_without_time_to_live() {
+async fn an_adopted_table_without_time_to_live_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-registration-keys", |cloud| {
         cloud.state().tables.put(&old_keys(), None, false);
     })
@@ -102,7 +102,7 @@ async fn adopting_a_table_without_time_to_live() {
 }
 
 #[tokio::test]
-async fn adopting_the_bucket() {
+async fn an_adopted_bucket_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "s3-device-backups", |cloud| {
         let bucket = Bucket { objects: vec!["0f7a".to_owned()], ..Bucket::default() };
         cloud.state().buckets.insert(BACKUPS.to_owned(), bucket);
@@ -111,7 +111,7 @@ async fn adopting_the_bucket() {
 }
 
 #[tokio::test]
-async fn updating_a_table() {
+async fn an_updated_table_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-devices", |cloud| {
         let mut table = new_devices();
         table["DeletionProtectionEnabled"] = json!(false);
@@ -123,7 +123,7 @@ async fn updating_a_table() {
 }
 
 #[tokio::test]
-async fn finding_nothing_to_do() {
+async fn an_unchanged_table_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-devices", |cloud| {
         cloud.state().tables.put(&new_devices(), None, true);
         let text = template("dynamodb-devices");
@@ -133,7 +133,7 @@ async fn finding_nothing_to_do() {
 }
 
 #[tokio::test]
-async fn recovering_from_a_shell() {
+async fn a_recovery_from_a_shell_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-devices", |cloud| {
         cloud.state().tables.put(&old_devices(), None, false);
         cloud.state().put_stack(DEVICES_STACK, "REVIEW_IN_PROGRESS", "", "");
@@ -143,7 +143,7 @@ async fn recovering_from_a_shell() {
 }
 
 #[tokio::test]
-async fn recovering_from_a_failed_creation() {
+async fn a_recovery_from_a_failed_creation_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-devices", |cloud| {
         cloud.state().tables.put(&old_devices(), None, false);
         let text = template("dynamodb-devices");
@@ -153,7 +153,7 @@ async fn recovering_from_a_failed_creation() {
 }
 
 #[tokio::test]
-async fn recovering_from_a_failed_deletion() {
+async fn a_recovery_from_a_failed_deletion_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-registration-keys", |cloud| {
         cloud.state().tables.put(&old_keys(), Some("ttl"), false);
         let text = template("dynamodb-registration-keys").replace("    DeletionPolicy: Retain\n", "");
@@ -163,7 +163,7 @@ async fn recovering_from_a_failed_deletion() {
 }
 
 #[tokio::test]
-async fn recovering_from_a_failed_rollback() {
+async fn a_recovery_from_a_failed_rollback_converges_after_any_interruption() {
     assert_converges(Run::Deploy, "dynamodb-devices", |cloud| {
         cloud.state().tables.put(&new_devices(), None, true);
         let text = template("dynamodb-devices").replace("checkov", "earlier");
@@ -173,7 +173,7 @@ async fn recovering_from_a_failed_rollback() {
 }
 
 #[tokio::test]
-async fn deleting_a_table() {
+async fn a_deleted_table_converges_after_any_interruption() {
     assert_converges(Run::Delete, "dynamodb-devices", |cloud| {
         let mut table = new_devices();
         table["DeletionProtectionEnabled"] = json!(false);
@@ -185,7 +185,7 @@ async fn deleting_a_table() {
 }
 
 #[tokio::test]
-async fn deleting_a_stack_and_keeping_its_table_or_bucket() {
+async fn a_deleted_stack_that_keeps_its_table_or_bucket_converges_after_any_interruption() {
     assert_converges(Run::DeleteKeepingData, "dynamodb-devices", |cloud| {
         cloud.state().tables.put(&new_devices(), None, true);
         let text = template("dynamodb-devices");
@@ -201,7 +201,7 @@ async fn deleting_a_stack_and_keeping_its_table_or_bucket() {
 }
 
 #[tokio::test]
-async fn deleting_a_function_and_its_log_group() {
+async fn a_deleted_function_with_its_log_group_converges_after_any_interruption() {
     assert_converges(Run::Delete, "func-api-health-get", |cloud| {
         cloud.state().log_groups.insert("/aws/lambda/firefly-func-api-health-get".to_owned());
         cloud.state().put_stack("firefly-func-api-health-get", "CREATE_COMPLETE", "", "");

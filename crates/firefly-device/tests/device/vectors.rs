@@ -1,4 +1,5 @@
-//! Keys, headers and envelopes against `vectors/device.json`, whose accepted part equals the firmware's own output.
+//! Keys, headers and envelopes against `crates/firefly-core/tests/vectors/device.json`, whose accepted part equals the
+//! firmware's own output.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use firefly_core::envelope::EnvelopeError;

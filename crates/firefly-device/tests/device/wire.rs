@@ -189,7 +189,7 @@ async fn a_path_in_the_url_comes_before_the_routes() {
 }
 
 #[test]
-fn urls_are_checked() {
+fn a_good_url_is_completed_and_a_bad_one_is_its_own_error() {
     for (url, shown) in [
         ("http://cloud.example", "http://cloud.example:80"),
         ("http://[::1]:8080/", "http://[::1]:8080"),

@@ -58,6 +58,12 @@ fn an_unknown_caller_is_refused() {
 }
 
 #[test]
+fn a_device_on_a_path_without_uuid_is_refused() {
+    let problem = "is \"device\" on GET /devices; allowed is a path with {uuid}, the device that signs";
+    assert_refused("\"super_user\"", "\"device\"", "caller", problem);
+}
+
+#[test]
 fn a_memory_size_out_of_range_is_refused() {
     for bad in ["0", "128", "255", "513", "10241", "-1", "256.0", "\"256\"", "99999999999999999"] {
         let problem = format!("is {bad}; allowed are 256 to 512 (MiB)");

@@ -102,7 +102,7 @@ fn a_hand_written_file_that_is_missing_is_refused() {
     }
     let tree = Tree::copy();
     fs::remove_dir_all(tree.path("lambdas")).unwrap();
-    tree.fails(&[], &["lambdas: No such file or directory (os error 2)"]);
+    tree.fails(&[], &["lambdas: is missing; allowed is a tree with lambdas/ and stacks/"]);
 }
 
 #[test]

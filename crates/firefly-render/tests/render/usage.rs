@@ -41,6 +41,6 @@ fn a_missing_root_is_exit_1() {
     let tree = Tree::copy();
     std::fs::remove_dir_all(tree.root()).unwrap();
     let output = tree.run(&[]);
-    let expected = "firefly-render: stacks: No such file or directory (os error 2)\n";
+    let expected = "firefly-render: stacks: is missing; allowed is a tree with lambdas/ and stacks/\n";
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), expected));
 }

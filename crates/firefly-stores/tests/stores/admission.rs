@@ -1,5 +1,6 @@
 //! `Devices::authenticate` and `Devices::registration`.
 
+use emulator_kit::faults::Fault;
 use firefly_core::signed_request::AuthError;
 use firefly_stores::{AdmitError, StoreError};
 use futures_util::future::join_all;
@@ -7,7 +8,6 @@ use serde_json::json;
 
 use crate::controller::Controller;
 use crate::engines::{DEVICES, Engines, NOW, item, text};
-use crate::faults::Fault;
 
 fn record_key(controller: &Controller) -> String {
     format!("{}#replay", controller.id)
@@ -105,11 +105,18 @@ async fn of_many_requests_at_once_all_are_admitted() {
     }
 }
 
+/// DynamoDB's answer when it leaves the controller's row and its replay record unprocessed.
+fn unprocessed(controller: &Controller) -> Fault {
+    let keys = ["", "#replay"].map(|end| json!({ "uuid": { "S": format!("{}{end}", controller.id) } }));
+    let left = json!({ DEVICES: { "Keys": keys, "ConsistentRead": true } });
+    Fault::bytes(200, json!({ "Responses": {}, "UnprocessedKeys": left }).to_string())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_left_unprocessed_are_read_again() {
     let (engines, controller) = (Engines::start().await, Controller::new(1));
     engines.put(DEVICES, controller.row()).await;
-    engines.faults.next("BatchGetItem", [Fault::Unprocessed, Fault::Unprocessed]);
+    engines.faults.next("BatchGetItem", [unprocessed(&controller), unprocessed(&controller)]);
     assert!(engines.devices().authenticate(controller.sign(1, NOW), NOW).await.unwrap().is_some());
     assert_eq!(engines.faults.count("BatchGetItem"), 3);
 }
@@ -118,7 +125,7 @@ async fn keys_left_unprocessed_are_read_again() {
 async fn keys_left_unprocessed_each_time_are_an_outage() {
     let (engines, controller) = (Engines::start().await, Controller::new(1));
     engines.put(DEVICES, controller.row()).await;
-    engines.faults.every("BatchGetItem", Fault::Unprocessed);
+    engines.faults.every("BatchGetItem", unprocessed(&controller));
     let error = engines.devices().authenticate(controller.sign(1, NOW), NOW).await.unwrap_err();
     let AdmitError::Store(StoreError::Unavailable { operation, cause }) = error else { panic!("{error}") };
     assert_eq!((operation, cause.as_str()), ("dynamodb:BatchGetItem", "keys were left unprocessed each time"));
@@ -127,11 +134,11 @@ async fn keys_left_unprocessed_each_time_are_an_outage() {
 /// The failures of DynamoDB, and whether trying again may help.
 fn failures() -> [(Fault, bool); 5] {
     [
-        (Fault::json(400, "ThrottlingException"), true),
-        (Fault::json(500, "InternalServerError"), true),
-        (Fault::Answer(200, "not JSON".to_owned()), true),
-        (Fault::json(400, "AccessDeniedException"), false),
-        (Fault::json(400, "ResourceNotFoundException"), false),
+        (Fault::json_error(400, "ThrottlingException"), true),
+        (Fault::json_error(500, "InternalServerError"), true),
+        (Fault::bytes(200, "not JSON"), true),
+        (Fault::json_error(400, "AccessDeniedException"), false),
+        (Fault::json_error(400, "ResourceNotFoundException"), false),
     ]
 }
 

@@ -1,10 +1,10 @@
 //! `Devices::set_last_backup_date` and `Devices::clear_last_backup_date`.
 
+use emulator_kit::faults::Fault;
 use firefly_stores::StoreError;
 
 use crate::controller::Controller;
 use crate::engines::{DEVICES, Engines, NOW, text};
-use crate::faults::Fault;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_date_is_set_and_cleared_and_nothing_else_of_the_row() {
@@ -62,11 +62,11 @@ async fn an_old_row_without_a_date_of_registration_is_the_same_as_long_as_it_is_
 async fn a_date_that_cannot_be_written_fails_the_clearing_and_not_the_setting() {
     let (engines, controller) = (Engines::start().await, Controller::new(1));
     let device = controller.verified(&engines).await;
-    engines.faults.every("UpdateItem", Fault::json(400, "AccessDeniedException"));
+    engines.faults.every("UpdateItem", Fault::json_error(400, "AccessDeniedException"));
     assert!(engines.devices().set_last_backup_date(&device, NOW).await);
     let cleared = engines.devices().clear_last_backup_date(&device).await;
     assert!(matches!(cleared, Err(StoreError::Failed { operation: "dynamodb:UpdateItem", .. })));
-    engines.faults.every("UpdateItem", Fault::json(500, "InternalServerError"));
+    engines.faults.every("UpdateItem", Fault::json_error(500, "InternalServerError"));
     let cleared = engines.devices().clear_last_backup_date(&device).await;
     assert!(matches!(cleared, Err(StoreError::Unavailable { operation: "dynamodb:UpdateItem", .. })));
     assert_eq!(engines.item(DEVICES, &controller.id.to_string()).await, Some(controller.row()));

@@ -1,13 +1,13 @@
 //! `Backups`.
 
 use bytes::Bytes;
+use emulator_kit::faults::Fault;
 use firefly_core::envelope::{Envelope, EnvelopeError};
 use firefly_core::etag::ETag;
 use firefly_stores::{EnvelopeBytes, StoreError, VerifiedDevice};
 
 use crate::controller::Controller;
 use crate::engines::{BUCKET, Engines};
-use crate::faults::Fault;
 
 fn envelope(content: &[u8]) -> Bytes {
     Envelope::write(&[1; 12], &[2; 16], content).unwrap().into()
@@ -81,7 +81,7 @@ async fn a_bucket_that_fails_is_a_store_error_and_there_is_no_etag_to_compare() 
         (404, "NoSuchBucket", false),
     ] {
         for method in ["GET", "HEAD", "PUT", "DELETE"] {
-            engines.faults.every(method, Fault::xml(status, code));
+            engines.faults.every(method, Fault::xml_error(status, code));
         }
         let backups = engines.backups();
         let results = [
@@ -107,7 +107,7 @@ async fn a_bucket_that_fails_is_a_store_error_and_there_is_no_etag_to_compare() 
 async fn an_object_that_ends_early_is_an_outage() {
     let (engines, device) = scene().await;
     put(&engines, &device, &[7; 10_000], None).await.unwrap();
-    engines.faults.every("GET", Fault::Cut(5_000));
+    engines.faults.every("GET", Fault::CutAnswer(5_000));
     let error = engines.backups().get(&device).await.unwrap_err();
     let StoreError::Unavailable { operation, cause } = error else { panic!("{error}") };
     assert_eq!((operation, cause.as_str()), ("s3:GetObject", "the object could not be read to its end"));
@@ -127,7 +127,7 @@ async fn a_backup_that_is_taken_back_uncovers_the_one_before_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_whose_answer_is_lost_is_stored() {
     let (engines, device) = scene().await;
-    engines.faults.next("PUT", [Fault::LoseAnswer]);
+    engines.faults.next("PUT", [Fault::DropAnswer]);
     put(&engines, &device, b"content", Some(etag('a'))).await.unwrap();
     assert_eq!(engines.faults.count("PUT"), 2);
     assert_eq!(engines.backups().etag(&device).await, Some(etag('a')));

@@ -15,7 +15,7 @@ use firefly_stores::{Backups, Devices, RegistrationKeys, Registrations, dynamodb
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::faults::Faults;
+use crate::faults::{Faults, operation};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -64,8 +64,9 @@ impl Engines {
         let (items, objects) = (dynamodb::client(&aws).unwrap(), s3::client(&aws).unwrap());
         create_devices(&items).await;
         create_keys(&items).await;
-        let faults = Faults::default();
-        let variables = variables(&faults.in_front_of(&dynamodb_url).await, &faults.in_front_of(&s3_url).await);
+        let faults = Faults::new(operation);
+        let through = [faults.in_front_of(&dynamodb_url).await.unwrap(), faults.in_front_of(&s3_url).await.unwrap()];
+        let variables = variables(&through[0], &through[1]);
         Self { items, objects, faults, variables, _stop: [stop_dynamodb, stop_s3], _data: data }
     }
 

@@ -1,6 +1,7 @@
 //! `Devices::list`.
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use emulator_kit::faults::Fault;
 use firefly_core::device::ProductHex;
 use firefly_core::group::{SUPER_USERS, SuperUser, super_user};
 use firefly_stores::{Cursor, DevicePage, ListError, StoreError};
@@ -8,7 +9,6 @@ use serde_json::Value;
 
 use crate::controller::Controller;
 use crate::engines::{DEVICES, Engines, Item, item, text};
-use crate::faults::Fault;
 
 fn operator() -> SuperUser {
     super_user([SUPER_USERS]).unwrap()
@@ -119,11 +119,11 @@ async fn a_table_that_fails_is_a_store_error() {
     for (list, call, operation) in
         [(None, "Scan", "dynamodb:Scan"), (Some(product("0xFF010001")), "Query", "dynamodb:Query")]
     {
-        engines.faults.every(call, Fault::json(400, "AccessDeniedException"));
+        engines.faults.every(call, Fault::json_error(400, "AccessDeniedException"));
         let error = engines.devices().list(&operator(), list, None).await.unwrap_err();
         let ListError::Store(StoreError::Failed { operation: failed, .. }) = error else { panic!("{error}") };
         assert_eq!(failed, operation);
-        engines.faults.every(call, Fault::json(400, "ThrottlingException"));
+        engines.faults.every(call, Fault::json_error(400, "ThrottlingException"));
         let error = engines.devices().list(&operator(), list, None).await.unwrap_err();
         let ListError::Store(StoreError::Unavailable { operation: failed, .. }) = error else { panic!("{error}") };
         assert_eq!(failed, operation);

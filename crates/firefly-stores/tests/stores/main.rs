@@ -17,6 +17,6 @@ mod operator;
 mod registration_keys;
 mod registrations;
 mod replay_record;
-#[path = "../../../firefly-core/tests/truncation/mod.rs"]
+#[path = "../../../../tests/truncation.rs"]
 pub mod truncation;
 mod wrong_keys;

@@ -1,11 +1,11 @@
 //! Operators' methods of `Devices`.
 
+use emulator_kit::faults::Fault;
 use firefly_core::group::{SUPER_USERS, SuperUser, super_user};
 use firefly_stores::StoreError;
 
 use crate::controller::Controller;
 use crate::engines::{DEVICES, Engines, NOW, item, number, text};
-use crate::faults::Fault;
 
 fn operator() -> SuperUser {
     super_user([SUPER_USERS]).unwrap()
@@ -31,10 +31,10 @@ async fn a_record_is_forgotten_with_its_last_nonce() {
 async fn a_record_that_gains_a_nonce_meanwhile_is_kept() {
     let (engines, controller) = (Engines::start().await, Controller::new(1));
     controller.verified(&engines).await;
-    engines.faults.next("DeleteItem", [Fault::Hold]);
+    engines.faults.next("DeleteItem", [Fault::Hold(Box::new(Fault::Pass))]);
     let later = NOW.saturating_add(60);
     let meanwhile = async {
-        engines.faults.held().await;
+        engines.faults.arrived("DeleteItem", 1).await;
         assert!(engines.devices().authenticate(controller.sign(1, later), later).await.unwrap().is_some());
         engines.faults.release();
     };
@@ -76,7 +76,7 @@ async fn a_table_that_fails_is_a_store_error() {
     let later = NOW.saturating_add(60);
     for (call, operation) in [("GetItem", "dynamodb:GetItem"), ("DeleteItem", "dynamodb:DeleteItem")] {
         for (fault, may_help) in
-            [(Fault::json(400, "AccessDeniedException"), false), (Fault::json(500, "InternalServerError"), true)]
+            [(Fault::json_error(400, "AccessDeniedException"), false), (Fault::json_error(500, "InternalServerError"), true)]
         {
             engines.faults.every(call, fault);
             let devices = engines.devices();

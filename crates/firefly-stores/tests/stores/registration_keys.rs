@@ -1,5 +1,6 @@
 //! `RegistrationKeys`.
 
+use emulator_kit::faults::Fault;
 use firefly_core::caller::Caller;
 use firefly_core::registration::RegistrationKey;
 use firefly_runtime::Random;
@@ -9,7 +10,6 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
 use crate::engines::{Engines, Item, KEYS, NOW, item, number, text};
-use crate::faults::Fault;
 
 const SEED: u64 = 7;
 
@@ -77,7 +77,7 @@ async fn a_key_whose_every_draw_is_live_is_unavailable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_whose_answer_is_lost_is_not_given_out_twice() {
     let engines = Engines::start().await;
-    engines.faults.next("PutItem", [Fault::LoseAnswer]);
+    engines.faults.next("PutItem", [Fault::DropAnswer]);
     let new = engines.registration_keys_of(seeded()).create(&anna(), NOW).await.unwrap();
     // The repeated write finds the first one's key live and draws another.
     assert_eq!(serde_json::to_value(new).unwrap()["key"], drawn(2)[1].as_str());
@@ -129,9 +129,10 @@ async fn a_key_with_a_malformed_ttl_is_reported() {
 async fn a_table_that_fails_is_a_store_error() {
     let engines = Engines::start().await;
     for (call, operation) in [("PutItem", "dynamodb:PutItem"), ("Scan", "dynamodb:Scan")] {
-        for (fault, may_help) in
-            [(Fault::json(400, "AccessDeniedException"), false), (Fault::json(500, "InternalServerError"), true)]
-        {
+        for (fault, may_help) in [
+            (Fault::json_error(400, "AccessDeniedException"), false),
+            (Fault::json_error(500, "InternalServerError"), true),
+        ] {
             engines.faults.every(call, fault);
             let keys = engines.registration_keys();
             let error = match call {

@@ -1,5 +1,6 @@
 //! `Registrations::register`: its order, its races, and the reasons for which its transaction is cancelled.
 
+use emulator_kit::faults::Fault;
 use firefly_core::registration::RegistrationKey;
 use firefly_core::source_address::SourceAddress;
 use firefly_stores::{RegisterError, Registered, StoreError};
@@ -7,7 +8,6 @@ use futures_util::future::join_all;
 
 use crate::controller::Controller;
 use crate::engines::{DEVICES, Engines, KEYS, NOW, item, number, text};
-use crate::faults::Fault;
 
 pub(crate) fn source() -> SourceAddress {
     SourceAddress::new("192.0.2.1".parse().unwrap())
@@ -141,9 +141,10 @@ async fn of_two_public_keys_for_one_uuid_one_is_registered_and_the_other_keeps_i
 
 /// Registers a device; `meanwhile` happens between its reads and its transaction.
 async fn register_while(engines: &Engines, meanwhile: impl Future<Output = ()>) -> Result<Registered, RegisterError> {
-    engines.faults.next("TransactWriteItems", [Fault::Hold]);
+    let calls = engines.faults.count("TransactWriteItems");
+    engines.faults.next("TransactWriteItems", [Fault::Hold(Box::new(Fault::Pass))]);
     let change = async {
-        engines.faults.held().await;
+        engines.faults.arrived("TransactWriteItems", calls + 1).await;
         meanwhile.await;
         engines.faults.release();
     };
@@ -226,8 +227,8 @@ async fn a_transaction_cancelled_for_another_reason_is_not_repeated() {
         (Fault::cancelled(&["ItemCollectionSizeLimitExceeded", "None"]), false),
         (Fault::cancelled(&["None", "None"]), false),
         (Fault::cancelled(&[]), false),
-        (Fault::json(400, "AccessDeniedException"), false),
-        (Fault::json(400, "TransactionInProgressException"), true),
+        (Fault::json_error(400, "AccessDeniedException"), false),
+        (Fault::json_error(400, "TransactionInProgressException"), true),
     ] {
         engines.faults.every("TransactWriteItems", fault);
         let error = register(&engines, &controller, "ABC123").await.unwrap_err();
@@ -242,7 +243,7 @@ async fn a_transaction_cancelled_for_another_reason_is_not_repeated() {
 async fn a_transaction_whose_answer_is_lost_has_registered_the_device() {
     let (engines, controller) = (Engines::start().await, Controller::new(1));
     put_key(&engines, "ABC123", NOW.get() + 1).await;
-    engines.faults.next("TransactWriteItems", [Fault::LoseAnswer]);
+    engines.faults.next("TransactWriteItems", [Fault::DropAnswer]);
     register(&engines, &controller, "ABC123").await.unwrap();
     assert!(is_spent(&engines, "ABC123").await && is_registered(&engines, &controller).await);
 }
@@ -264,9 +265,10 @@ async fn malformed_items_are_reported() {
 async fn a_read_that_fails_is_a_store_error() {
     let (engines, controller) = (Engines::start().await, Controller::new(1));
     put_key(&engines, "ABC123", NOW.get() + 1).await;
-    for (fault, may_help) in
-        [(Fault::json(400, "AccessDeniedException"), false), (Fault::json(500, "InternalServerError"), true)]
-    {
+    for (fault, may_help) in [
+        (Fault::json_error(400, "AccessDeniedException"), false),
+        (Fault::json_error(500, "InternalServerError"), true),
+    ] {
         engines.faults.every("GetItem", fault);
         let error = register(&engines, &controller, "ABC123").await.unwrap_err();
         let RegisterError::Store(error) = error else { panic!("{error}") };

@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use emulator_kit::faults::Fault;
 use firefly_core::signed_request::Nonce;
 use firefly_stores::{AdmitError, StoreError};
 
 use crate::controller::Controller;
 use crate::engines::{DEVICES, Engines, Item, NOW, item, number, text};
-use crate::faults::Fault;
 
 /// A device that is registered.
 async fn registered(engines: &Engines) -> Controller {
@@ -71,10 +71,10 @@ async fn a_hint_that_has_changed_is_decided_again() {
         if nonces > 0 {
             engines.put(DEVICES, record(&controller, nonces)).await;
         }
-        engines.faults.next("UpdateItem", [Fault::Hold]);
+        engines.faults.next("UpdateItem", [Fault::Hold(Box::new(Fault::Pass))]);
         let devices = engines.devices();
         let meanwhile = async {
-            engines.faults.held().await;
+            engines.faults.arrived("UpdateItem", 1).await;
             let first = engines.devices().authenticate(controller.sign(2, NOW), NOW).await;
             engines.faults.release();
             first
@@ -93,10 +93,10 @@ async fn a_hint_that_has_changed_is_decided_again() {
 async fn a_copy_that_is_admitted_meanwhile_makes_the_held_one_a_replay() {
     let engines = Engines::start().await;
     let controller = registered(&engines).await;
-    engines.faults.next("UpdateItem", [Fault::Hold]);
+    engines.faults.next("UpdateItem", [Fault::Hold(Box::new(Fault::Pass))]);
     let devices = engines.devices();
     let meanwhile = async {
-        engines.faults.held().await;
+        engines.faults.arrived("UpdateItem", 1).await;
         let first = engines.devices().authenticate(controller.sign(1, NOW), NOW).await;
         engines.faults.release();
         first
@@ -114,7 +114,7 @@ async fn a_write_whose_answer_is_lost_is_not_taken_for_a_replay() {
         if nonces > 0 {
             engines.put(DEVICES, record(&controller, nonces)).await;
         }
-        engines.faults.next("UpdateItem", [Fault::LoseAnswer]);
+        engines.faults.next("UpdateItem", [Fault::DropAnswer]);
         let devices = engines.devices();
         assert!(devices.authenticate(controller.sign(1, NOW), NOW).await.unwrap().is_some());
         assert_eq!(engines.faults.count("UpdateItem"), 2);
@@ -127,7 +127,7 @@ async fn a_write_whose_answer_is_lost_is_not_taken_for_a_replay() {
 async fn a_write_that_loses_every_race_is_an_outage() {
     let engines = Engines::start().await;
     let controller = registered(&engines).await;
-    engines.faults.every("UpdateItem", Fault::json(400, "ConditionalCheckFailedException"));
+    engines.faults.every("UpdateItem", Fault::json_error(400, "ConditionalCheckFailedException"));
     let error = engines.devices().authenticate(controller.sign(1, NOW), NOW).await.unwrap_err();
     let AdmitError::NonceNotRecorded(StoreError::Unavailable { operation, cause }) = error else { panic!("{error}") };
     assert_eq!((operation, cause.as_str()), ("dynamodb:UpdateItem", "other writes came first each time"));

@@ -23,7 +23,7 @@ const TRANSACTION_ITEMS: [(&str, &str); 4] = [
 
 /// S3's operations on an object without a version.
 ///
-/// Source: S3 API Reference, "Permissions" of GetObject, HeadObject, PutObject and DeleteObject. HeadObject is no action.
+/// Source: S3 API Reference, "Permissions" of GetObject, HeadObject, PutObject and DeleteObject. HeadObject is not an action.
 const OBJECT_OPERATIONS: [(Method, &str); 4] = [
     (Method::DELETE, "s3:DeleteObject"),
     (Method::GET, "s3:GetObject"),

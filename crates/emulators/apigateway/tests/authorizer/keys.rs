@@ -45,7 +45,7 @@ impl KeyServer {
 }
 
 #[tokio::test]
-async fn keys_from_a_url() {
+async fn an_rsa_key_of_a_url_is_used_and_any_other_key_is_left_out() {
     let issuer = Issuer::new();
     let public = issuer.jwks()["keys"][0].clone();
     let mut any_rsa_algorithm = public.clone();

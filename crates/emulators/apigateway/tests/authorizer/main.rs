@@ -5,3 +5,5 @@
 mod issuer;
 mod judging;
 mod keys;
+#[path = "../../../../../tests/truncation.rs"]
+pub mod truncation;

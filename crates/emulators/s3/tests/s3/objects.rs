@@ -45,7 +45,7 @@ async fn objects_come_back_as_they_were_stored() {
 }
 
 #[tokio::test]
-async fn ranges_and_conditions_of_reads() {
+async fn a_read_answers_its_range_and_a_failed_condition_is_304_or_412() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path()).await;
     let client = server.client("all");

@@ -67,7 +67,7 @@ async fn signatures_are_verified() {
 }
 
 #[tokio::test]
-async fn buckets() {
+async fn a_bucket_is_made_once_and_an_unknown_one_is_404() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path()).await;
     let client = server.client("all");

@@ -1,6 +1,6 @@
 //! One check of every wire format: it accepts a good value, and the same value neither cut short nor longer by a byte.
 //!
-//! Tests of formats outside this crate include the file with `#[path]`.
+//! Tests of any crate include the file with `#[path]`: a crate of its own for it would be a dependency of the core's tests.
 
 /// Asserts that `accepts` takes `good`, but no proper prefix of it and no longer value of one more byte.
 ///
