@@ -192,6 +192,8 @@ fn replay_record(uuid: &str) -> Value {
         "version": { "N": "7" },
         "turnover_at": { "N": (now() + 30).to_string() },
         "nonces": { "M": { STANDARD.encode([1; 32]): { "B": STANDARD.encode([0; 16]) } } },
+        "uploads_day": { "N": (now() / 86_400).to_string() },
+        "uploads": { "N": "1" },
     })
 }
 

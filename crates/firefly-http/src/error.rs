@@ -31,6 +31,12 @@ pub enum ApiError {
     /// The body is not an envelope that is accepted.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// A super user asks for a device that is not registered.
+    #[error("the device is not registered")]
+    NoSuchDevice,
+    /// A super user asks for a version that is not one of the device's backup.
+    #[error("the version is not one of the device's backup")]
+    NoSuchVersion,
     /// The device has no backup.
     #[error("there is no backup")]
     NoBackup,
@@ -59,6 +65,12 @@ pub enum ApiError {
     #[error("the query parameter {parameter} is malformed")]
     Query {
         /// The parameter's name.
+        parameter: &'static str,
+    },
+    /// A variable segment of the path is refused.
+    #[error("the path parameter {parameter} is malformed")]
+    Path {
+        /// The segment's name.
         parameter: &'static str,
     },
     /// A store failed.
@@ -108,8 +120,11 @@ impl ApiError {
             Self::Register(RegisterError::KeyNotLive) => {
                 Failure::unauthorized("invalid_key", "Registration key is unknown, spent or expired")
             }
-            Self::NotRegistered => Failure::not_found("not_registered", "Device is not registered"),
+            Self::NotRegistered | Self::NoSuchDevice => {
+                Failure::not_found("not_registered", "Device is not registered")
+            }
             Self::NoBackup => Failure::not_found("no_backup", "No backup is stored for this device"),
+            Self::NoSuchVersion => Failure::not_found("no_such_version", "Device has no such version of its backup"),
             Self::Register(RegisterError::RegisteredWithOtherKey) => {
                 Failure::conflict("registered_with_other_key", "Device is registered with another public key")
             }
@@ -123,6 +138,12 @@ impl ApiError {
             Self::NewDevice(error) => Failure::bad_request("invalid_body", error.to_string()),
             Self::Query { parameter } => {
                 Failure::bad_request("invalid_query", format!("Query parameter {parameter} is malformed"))
+            }
+            Self::Path { parameter } => {
+                Failure::bad_request("invalid_path", format!("Path parameter {parameter} is malformed"))
+            }
+            Self::Admit(AdmitError::TooManyUploads { retry_after_seconds }) => {
+                Failure::too_many_uploads(*retry_after_seconds)
             }
             Self::Admit(AdmitError::TooManyNonces { retry_after_seconds })
             | Self::Register(RegisterError::TooManyWrongKeys { retry_after_seconds }) => {
@@ -139,10 +160,34 @@ impl ApiError {
         }
     }
 
-    /// Returns `true` if a well-formed signed request is refused for its signer, its time or its repetition. A wrong clock,
-    /// a wrong key or an attack leads there.
-    pub(crate) fn refuses_signature(&self) -> bool {
-        matches!(self, Self::UnknownDevice | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed))
+    /// The metric that counts this failure, beside those that count all.
+    ///
+    /// `SignaturesRefused` counts well-formed signed requests of registered devices that are refused for their signer, their
+    /// time or their repetition: a wrong clock, a wrong key or an attack leads there. `UnknownDevices` counts those of
+    /// devices that are not registered, which anybody can make up. `MalformedRecords` counts those of devices that are refused
+    /// until their replay record is deleted.
+    pub(crate) fn metric(&self) -> Option<&'static str> {
+        match self {
+            Self::UnknownDevice | Self::NotRegistered => Some("UnknownDevices"),
+            Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed) => Some("SignaturesRefused"),
+            Self::Admit(AdmitError::NonceNotRecorded(StoreError::Malformed { .. })) => Some("MalformedRecords"),
+            _ => None,
+        }
+    }
+
+    /// Returns `true` if anybody can have requests refused so, as often as they like.
+    pub(crate) fn is_anybodys(&self) -> bool {
+        matches!(
+            self,
+            Self::Header(_)
+                | Self::DeviceMismatch
+                | Self::UnknownDevice
+                | Self::NotRegistered
+                | Self::Admit(AdmitError::Auth(_) | AdmitError::Replayed)
+                | Self::RegistrationKey(_)
+                | Self::NewDevice(_)
+                | Self::Register(RegisterError::KeyNotLive | RegisterError::TooManyWrongKeys { .. })
+        )
     }
 }
 

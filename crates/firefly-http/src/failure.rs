@@ -58,6 +58,11 @@ impl Failure {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(retry_after_seconds)
     }
 
+    pub(crate) fn too_many_uploads(retry_after_seconds: u64) -> Self {
+        let message = "Too many uploads on this day (UTC), try again on the next";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", message).retry_after(retry_after_seconds)
+    }
+
     pub(crate) fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Service unavailable, try again")
             .retry_after(RETRY_AFTER_OUTAGE_SECONDS)

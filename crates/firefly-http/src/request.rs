@@ -82,6 +82,16 @@ impl Request {
         member.ok_or(ApiError::NotInGroup)
     }
 
+    /// A variable segment of the path.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Path`] when it is malformed.
+    pub fn path_parameter<T: FromStr>(&self, parameter: &'static str) -> Result<T, ApiError> {
+        let text = self.0.path_parameters_ref().and_then(|parameters| parameters.first(parameter));
+        text.and_then(|text| text.parse().ok()).ok_or(ApiError::Path { parameter })
+    }
+
     /// A query parameter, if the request has it.
     ///
     /// # Errors

@@ -75,15 +75,20 @@ impl<R: Route> Function for Http<R> {
     }
 
     fn log(reply: &ApiGatewayV2httpResponse, outcome: &Outcome, measured: &Measured) {
-        let Measured { duration_ms, calls, cold_start } = measured;
+        let Measured { duration_ms, calls, cold_start, times } = measured;
+        let times = (*times > 1).then_some(*times);
         let (status, name) = (reply.status_code, outcome.name());
         match outcome.ending() {
+            Ending::Done if let Some(audit) = outcome.audit() => {
+                let bytes = outcome.bytes();
+                tracing::warn!(status, outcome = name, audit, bytes, duration_ms, %calls, cold_start, "answered");
+            }
             Ending::Done => {
                 let bytes = outcome.bytes();
                 tracing::info!(status, outcome = name, bytes, duration_ms, %calls, cold_start, "answered");
             }
             Ending::Refused { cause } => {
-                tracing::warn!(status, outcome = name, cause, duration_ms, %calls, cold_start, "refused");
+                tracing::warn!(status, outcome = name, cause, times, duration_ms, %calls, cold_start, "refused");
             }
             Ending::Failed { cause } => {
                 tracing::error!(status, outcome = name, cause, duration_ms, %calls, cold_start, "failed");

@@ -61,8 +61,7 @@ impl Cloud {
         let access = Access::of(&options);
         let callers = access.callers(deployment.functions());
         let engines = Engines { options: &options, storage: &storage, callers, limits: shares.emulator };
-        let engines =
-            vec![engines.dynamodb().await?, engines.s3(&deployment.bucket).await?, engines.appconfig().await?];
+        let engines = vec![engines.dynamodb().await?, engines.s3(&deployment).await?, engines.appconfig().await?];
         let routes = deployment.routes(&engines, &access)?;
         let mut developer = environment(&engines, access.of_developer());
         if options.dynamodb_endpoint.is_none() {

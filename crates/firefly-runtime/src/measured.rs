@@ -10,4 +10,6 @@ pub struct Measured {
     pub calls: Calls,
     /// `true` if it was the first of its process.
     pub cold_start: bool,
+    /// The number of requests that it stands for in log and metrics; more than 1 only where anybody can send such requests.
+    pub times: u64,
 }

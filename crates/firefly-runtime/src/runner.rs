@@ -12,6 +12,7 @@ use crate::environment::{ConfigError, Environment};
 use crate::function::{Function, MalformedEvent};
 use crate::measured::Measured;
 use crate::metrics::Metrics;
+use crate::sampling::Sampling;
 
 /// The time before the function's timeout at which the reply is given at the latest.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
@@ -31,6 +32,7 @@ pub struct Runner<F> {
     function_name: String,
     configuration: Configuration,
     metrics: Metrics,
+    sampling: Sampling,
     warm: AtomicBool,
 }
 
@@ -51,11 +53,12 @@ impl<F: Function> Runner<F> {
             configuration: Configuration::new(&function_name, environment, aws)?,
             function_name,
             metrics,
+            sampling: Sampling::default(),
             warm: AtomicBool::new(false),
         })
     }
 
-    /// Replies to one event. Every request is logged once, here.
+    /// Replies to one event. Every request is logged once, here, but of those that anybody can send some stand for others.
     ///
     /// # Errors
     ///
@@ -86,9 +89,11 @@ impl<F: Function> Runner<F> {
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let _entered = span.enter();
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        let measured = Measured { duration_ms, calls, cold_start };
-        self.metrics.record(&self.function_name, now, &measured, &outcome);
-        F::log(&reply, &outcome, &measured);
+        if let Some(times) = self.sampling.times(now, &outcome) {
+            let measured = Measured { duration_ms, calls, cold_start, times };
+            self.metrics.record(&self.function_name, now, &measured, &outcome);
+            F::log(&reply, &outcome, &measured);
+        }
         reply
     }
 }

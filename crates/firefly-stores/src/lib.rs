@@ -2,8 +2,10 @@
 //!
 //! A store is the AWS SDK's client and a name. It takes and returns domain types, and its errors say what happened; the
 //! answer to a caller is chosen elsewhere. Stores that act for a device take [`VerifiedDevice`]: [`Devices`]
-//! alone makes it, after signature and nonce.
+//! alone makes it, after signature and nonce. Those that act for an operator take
+//! [`SuperUser`](firefly_core::group::SuperUser).
 
+mod backup_versions;
 mod backups;
 mod devices;
 pub mod dynamodb;
@@ -16,7 +18,9 @@ mod registration_keys;
 mod registrations;
 pub mod s3;
 
-pub use backups::{Backups, EnvelopeBytes, StoredBackup};
+pub use backup_versions::{BackupVersions, RestoredVersion, VersionId, VersionIdError, VersionPage};
+pub use backups::{Backups, EnvelopeBytes, StoredBackup, WrittenBackup};
+pub use devices::RegisteredDevice;
 pub use devices::{AdmitError, Cursor, CursorError, DevicePage, Devices, ListError, Registration, VerifiedDevice};
 pub use error::StoreError;
 pub use registration_keys::{ListedKey, NewKey, RegistrationKeys};

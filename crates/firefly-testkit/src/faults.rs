@@ -22,6 +22,12 @@ pub enum Call {
     GetDeviceWithRecord,
     /// UpdateItem of a device's replay record.
     WriteReplayRecord,
+    /// GetItem of a device's replay record.
+    GetReplayRecord,
+    /// DeleteItem of a device's replay record.
+    DeleteReplayRecord,
+    /// DeleteItem of a device.
+    DeleteDevice,
     /// UpdateItem of a device.
     UpdateDevice,
     /// TransactWriteItems: a device is written and a key spent.
@@ -48,6 +54,14 @@ pub enum Call {
     GetObject,
     /// S3's DeleteObject.
     DeleteObject,
+    /// S3's ListObjectVersions.
+    ListVersions,
+    /// S3's HeadObject of one version.
+    HeadVersion,
+    /// S3's GetObject of one version.
+    GetVersion,
+    /// S3's DeleteObject of one version.
+    DeleteVersion,
     /// AppConfig's StartConfigurationSession.
     StartSession,
     /// AppConfig's GetLatestConfiguration, of the API or of the extension.
@@ -104,6 +118,9 @@ impl Call {
         let wrong_keys = body["Key"]["key"]["S"].as_str().is_some_and(|key| key.starts_with("wrong-keys#"));
         match (operation, devices, replay) {
             (b"GetItem", true, false) => Some(Self::GetDevice),
+            (b"GetItem", true, true) => Some(Self::GetReplayRecord),
+            (b"DeleteItem", true, false) => Some(Self::DeleteDevice),
+            (b"DeleteItem", true, true) => Some(Self::DeleteReplayRecord),
             (b"GetItem", false, _) if wrong_keys => Some(Self::GetWrongKeys),
             (b"GetItem", false, _) => Some(Self::GetKey),
             (b"UpdateItem", false, _) if wrong_keys => Some(Self::CountWrongKey),
@@ -129,8 +146,16 @@ impl Call {
         }
         // `/bucket/key`; other operations of S3 have a query without `x-id`.
         let object = path.split('/').count() == 3 && !path.ends_with('/');
-        let plain = uri.query().is_none_or(|query| query.starts_with("x-id="));
+        let query = uri.query().unwrap_or_default();
+        let plain = query.is_empty() || query.starts_with("x-id=");
+        let of_version = query.split('&').any(|part| part.starts_with("versionId="));
         match *method {
+            Method::GET if !object && query.split('&').any(|part| part.starts_with("versions")) => {
+                Some(Self::ListVersions)
+            }
+            Method::HEAD if object && of_version => Some(Self::HeadVersion),
+            Method::GET if object && of_version => Some(Self::GetVersion),
+            Method::DELETE if object && of_version => Some(Self::DeleteVersion),
             Method::PUT if object && plain => Some(Self::PutObject),
             Method::HEAD if object && plain => Some(Self::HeadObject),
             Method::GET if object && plain => Some(Self::GetObject),

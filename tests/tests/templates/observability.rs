@@ -2,13 +2,13 @@
 
 mod emitted;
 mod metric;
+mod queries;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use firefly_local::stacks::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
 use firefly_render::Caller;
-use firefly_runtime::log::{self, LogLevel};
 use firefly_templates::{TableTemplate, tagged};
 use firefly_testkit::{TestCloud, new_device};
 use serde_json::Value as Json;
@@ -288,10 +288,7 @@ fn requests_throttled_by_the_api_are_counted_in_its_access_log() {
 /// The widget of failures asks for members that a failure's line has.
 #[tokio::test]
 async fn the_failures_that_are_listed_are_those_that_functions_log() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    // Other tests of this process log at the same time, too.
-    tracing::subscriber::set_global_default(log::subscriber(move || writer.clone(), LogLevel::WARN)).unwrap();
+    let lines = queries::logged();
     let cloud = TestCloud::start().await;
     let device = new_device();
     let headers = cloud.sign(&device);

@@ -133,6 +133,12 @@ fn data_outlive_their_stacks_and_can_be_adopted() {
         rules.into_iter().find(|rule| rule["Id"].as_str() == Some(id)).unwrap()
     };
     assert_eq!(lifecycle("expire-old-versions")["NoncurrentVersionExpiration"]["NoncurrentDays"].as_u64(), Some(90));
+    assert_eq!(lifecycle("expire-old-versions")["NoncurrentVersionExpiration"].get("NewerNoncurrentVersions"), None);
+    let beyond_ten = &lifecycle("expire-versions-beyond-ten")["NoncurrentVersionExpiration"];
+    assert_eq!(beyond_ten["NewerNoncurrentVersions"].as_u64(), Some(10));
+    assert_eq!(beyond_ten["NoncurrentDays"].as_u64(), Some(7));
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_sequence().unwrap();
+    assert!(rules.iter().all(|rule| rule["Status"].as_str() == Some("Enabled")));
     let cleaned = &lifecycle("clean-incomplete-uploads")["AbortIncompleteMultipartUpload"];
     assert_eq!(cleaned["DaysAfterInitiation"].as_u64(), Some(1));
     assert_eq!(bucket["VersioningConfiguration"]["Status"].as_str(), Some("Enabled"));

@@ -10,12 +10,14 @@
 //! A version id `<v>` is 32 hex digits: the number of the version within its key (so that names sort by age), then
 //! 64 random bits. A version is written to `tmp`, synced, renamed to its place and its directory synced, so that a
 //! process killed at any moment leaves every object as it was before or after, whole. Every bucket is versioned:
-//! a delete adds a delete marker, and the newest [`NONCURRENT_VERSIONS_KEPT`] versions behind the current one stay
-//! readable by their id.
+//! a delete adds a delete marker, and the versions behind the current one stay readable by their id until an
+//! [`Expiration`] removes them.
 //!
 //! All calls block on the file system.
 
+mod clock;
 mod error;
+mod expiration;
 mod files;
 mod hex;
 #[cfg(test)]
@@ -33,7 +35,10 @@ use std::time::SystemTime;
 use s3s::crypto::{Checksum as _, Md5, Sha256};
 use s3s::path::check_bucket_name;
 
+use self::clock::Clock;
 pub use self::error::StoreError;
+pub use self::expiration::Expiration;
+use self::expiration::expired;
 use self::files::{make_directory, names_in, sync_directory};
 use self::hex::hex;
 pub use self::uploads::{Part, Upload, Uploads};
@@ -41,9 +46,6 @@ pub use self::version::{Content, NewObject, Precondition, Version};
 use self::version_file::TemporaryFile;
 pub use self::versions::Found;
 use self::versions::{check, newest_version, next_version_id, open_version, version_ids};
-
-/// The number of versions of a key that are kept behind the current one; delete markers count.
-pub const NONCURRENT_VERSIONS_KEPT: usize = 10;
 
 /// The number of locks that all keys share. Writers of one key exclude each other.
 const LOCK_STRIPES: usize = 256;
@@ -55,6 +57,8 @@ pub struct ObjectStore {
     temporary: PathBuf,
     uploads: Uploads,
     stripes: Vec<Mutex<()>>,
+    clock: Clock,
+    expirations: Vec<Expiration>,
     /// Locked for as long as the store is open.
     _lock: File,
 }
@@ -83,7 +87,30 @@ impl ObjectStore {
         sync_directory(dir)?;
         let stripes = (0..LOCK_STRIPES).map(|_| Mutex::new(())).collect();
         let uploads = Uploads::open(dir, &temporary);
-        Ok(Self { buckets, temporary, uploads, stripes, _lock: lock })
+        let clock = Clock::default();
+        Ok(Self { buckets, temporary, uploads, stripes, clock, expirations: Vec::new(), _lock: lock })
+    }
+
+    /// Dates versions by another clock than the system's.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self { clock: Clock::new(clock), ..self }
+    }
+
+    /// Removes old versions by these rules, here and whenever a version is added to their key; delete markers that are
+    /// left alone by that go, too.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`], [`StoreError::Io`].
+    pub fn with_expirations(self, expirations: Vec<Expiration>) -> Result<Self, StoreError> {
+        let store = Self { expirations, ..self };
+        for bucket in store.buckets()? {
+            let bucket = store.bucket(&bucket)?;
+            for name in names_in(&bucket)? {
+                store.expire(&bucket.join(name))?;
+            }
+        }
+        Ok(store)
     }
 
     /// Makes a bucket; an existing one is left as it is.
@@ -259,21 +286,35 @@ impl ObjectStore {
         condition: &Precondition,
     ) -> Result<Version, StoreError> {
         let directory = self.key_directory(bucket, key)?;
-        let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: SystemTime::now(), content };
+        let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: self.clock.now(), content };
         let written = TemporaryFile::write(&self.temporary, &version, body)?;
 
         let _writing = self.lock(&directory);
         check(condition, &directory)?;
         make_directory(&self.bucket(bucket)?, &directory)?;
-        let existing = version_ids(&directory)?;
-        version.id = next_version_id(existing.first());
+        version.id = next_version_id(version_ids(&directory)?.first());
         written.rename(&directory.join(&version.id))?;
         sync_directory(&directory)?;
-        for id in existing.iter().skip(NONCURRENT_VERSIONS_KEPT) {
-            // The object is stored. A file that cannot be removed now is tried again with the next version.
-            let _ = fs::remove_file(directory.join(id));
-        }
+        // The version is stored. What cannot be removed now is tried again with the next one.
+        let _ = self.expire(&directory);
         Ok(version)
+    }
+
+    /// Removes the versions of a key that have expired by now.
+    fn expire(&self, directory: &Path) -> Result<(), StoreError> {
+        let ids = version_ids(directory)?;
+        if self.expirations.is_empty() || ids.len() < 2 {
+            return Ok(());
+        }
+        let mut versions = Vec::new();
+        for id in &ids {
+            versions.extend(open_version(directory, id)?.map(|found| found.version));
+        }
+        for version in expired(&versions, &self.expirations, self.clock.now()) {
+            let path = directory.join(&version.id);
+            fs::remove_file(&path).map_err(StoreError::io(&path))?;
+        }
+        Ok(())
     }
 
     /// The bucket's directory, which exists. Bucket names are safe as file names.

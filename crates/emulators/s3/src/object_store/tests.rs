@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -137,6 +138,73 @@ fn readers_never_miss_an_object_that_is_overwritten() {
         }
     });
     assert_eq!(store.find(BUCKET, "key").unwrap().read().unwrap(), b"99");
+}
+
+/// A store whose clock shows so many days after the epoch.
+fn open_on_day(dir: &TempDir, day: f64) -> ObjectStore {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(day * 86_400.0);
+    let store = ObjectStore::open(dir.path()).unwrap().with_clock(move || now);
+    let rules = [(7, 10), (90, 0)]
+        .map(|(noncurrent_days, newer_noncurrent_versions)| Expiration { noncurrent_days, newer_noncurrent_versions });
+    let store = store.with_expirations(rules.to_vec()).unwrap();
+    store.create_bucket(BUCKET).unwrap();
+    store
+}
+
+fn bodies(store: &ObjectStore) -> Vec<String> {
+    let versions = store.list_versions(BUCKET, "").unwrap();
+    let body = |version: &Version| store.find_version(BUCKET, "key", &version.id).unwrap().read().unwrap();
+    versions.iter().map(|version| String::from_utf8(body(version)).unwrap()).collect()
+}
+
+/// Versions 0 to 14, stored on day 1, 14 being current.
+fn fifteen_versions() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let store = open_on_day(&dir, 1.0);
+    for number in 0..15 {
+        store.put(BUCKET, "key", object(&number.to_string()), &Precondition::None).unwrap();
+    }
+    assert_eq!(bodies(&store).len(), 15, "all are there on the first day");
+    dir
+}
+
+#[test]
+fn beyond_the_ten_newest_an_old_version_is_kept_for_seven_days() {
+    let dir = fifteen_versions();
+    let newest = |count: usize| (0..15).rev().take(count).map(|number| number.to_string()).collect::<Vec<_>>();
+    for (day, kept) in [(7.9, 15), (8.0, 11), (90.9, 11), (91.0, 1), (1_000.0, 1)] {
+        assert_eq!(bodies(&open_on_day(&dir, day)), newest(kept), "on day {day}");
+    }
+}
+
+#[test]
+fn a_new_version_removes_those_of_its_key_that_have_expired() {
+    for (day, kept) in [(7.9, 16), (8.0, 11), (91.0, 2)] {
+        let dir = fifteen_versions();
+        let store = open_on_day(&dir, 1.0);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(day * 86_400.0);
+        let store = store.with_clock(move || now);
+        store.put(BUCKET, "key", object("new"), &Precondition::None).unwrap();
+        // The current one of before is old from now on.
+        assert_eq!(bodies(&store).len(), kept, "on day {day}");
+    }
+}
+
+#[test]
+fn a_delete_marker_goes_with_the_last_version_behind_it() {
+    let dir = fifteen_versions();
+    open_on_day(&dir, 2.0).delete(BUCKET, "key").unwrap();
+    for (day, kept) in [(7.9, 16), (8.0, 11), (91.9, 2), (92.0, 0)] {
+        let versions = open_on_day(&dir, day).list_versions(BUCKET, "").unwrap();
+        assert_eq!(versions.len(), kept, "on day {day}");
+    }
+}
+
+#[test]
+fn a_store_without_rules_and_one_whose_clock_was_set_back_remove_nothing() {
+    let dir = fifteen_versions();
+    assert_eq!(bodies(&open_on_day(&dir, 0.0)).len(), 15);
+    assert_eq!(bodies(&open(&dir)).len(), 15);
 }
 
 #[test]
