@@ -17,7 +17,9 @@ mod registrations;
 pub mod s3;
 
 pub use backups::{Backups, EnvelopeBytes, StoredBackup};
-pub use devices::{AdmitError, Cursor, CursorError, DevicePage, Devices, ListError, Registration, VerifiedDevice};
+pub use devices::{
+    AdmitError, Cursor, CursorError, DeviceFilter, DevicePage, Devices, ListError, Registration, VerifiedDevice,
+};
 pub use error::StoreError;
 pub use registration_keys::{ListedKey, NewKey, RegistrationKeys};
 pub use registrations::{RegisterError, Registered, Registrations};

@@ -14,5 +14,5 @@ pub(super) const FUNCTIONS: [Stack; 9] = [
     function!("func-api-devices-backup-post", &[API, table("dynamodb-devices", "read/write"), LAYER, bucket("s3-device-backups", "put/head")]),
     function!("func-api-devices-backup-get", &[API, table("dynamodb-devices", "read/write"), LAYER, bucket("s3-device-backups", "get")]),
     function!("func-api-devices-backup-delete", &[API, table("dynamodb-devices", "read/write"), LAYER, bucket("s3-device-backups", "delete")]),
-    function!("func-api-devices-get", &[API_FOR_USERS, table("dynamodb-devices", "scan"), LAYER]),
+    function!("func-api-devices-get", &[API_FOR_USERS, table("dynamodb-devices", "read/scan"), LAYER]),
 ];
