@@ -155,7 +155,7 @@ def rehearse_data(templates):
         made = dynamodb.describe_table(TableName=table)["Table"]
         expect(f"{table}: keys", made["KeySchema"], [{"AttributeName": key, "KeyType": "HASH"}])
         indexes = [index["IndexName"] for index in made.get("GlobalSecondaryIndexes") or []]
-        expect(f"{table}: indexes", indexes, ["product_hex-index"] if name == "devices" else [])
+        expect(f"{table}: indexes", indexes, ["product_hex-keys-index"] if name == "devices" else [])
         expect(f"{table}: billing", made["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST")
         expect(f"{table}: protection", made["DeletionProtectionEnabled"], True)
         dynamodb.put_item(TableName=table, Item=item)

@@ -1,9 +1,13 @@
 //! Every role allows what its function does, and nothing else.
 
-#![expect(clippy::expect_used, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::types::{
+    CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, Projection,
+    ProjectionType,
+};
 use firefly_device::{Identity, registration_body};
 use firefly_templates::{FunctionTemplate, Grant};
 use firefly_testkit::answer::json;
@@ -52,8 +56,8 @@ fn differences(template: &FunctionTemplate, used: &BTreeSet<Used>) -> Vec<String
     found
 }
 
-/// Does everything that makes any function call AWS.
-async fn everything(cloud: &TestCloud) {
+/// Does everything that makes any function call AWS; `engines` are reached without being recorded.
+async fn everything(cloud: &TestCloud, engines: &TestCloud) {
     assert_eq!(cloud.request("GET", "/health", &[], None).await.status, 200);
 
     let key = cloud.mint().await;
@@ -104,6 +108,31 @@ async fn everything(cloud: &TestCloud) {
     for path in ["/devices", &product] {
         assert_eq!(cloud.as_user("root", &["super_users"], "GET", path).await.status, 200);
     }
+    with_the_earlier_index_alone(engines).await;
+    let listed = cloud.as_user("root", &["super_users"], "GET", &product).await;
+    assert_eq!(json(&listed)["devices"][0]["uuid"], device.uuid().to_string());
+}
+
+/// Gives the devices' table the index that earlier deployments made, in place of its own.
+async fn with_the_earlier_index_alone(engines: &TestCloud) {
+    let table = engines.dynamodb().describe_table().table_name(DEVICES).send().await;
+    let table = table.expect("the embedded DynamoDB answers").table.expect("the table is there");
+    let [own] = table.global_secondary_indexes() else { panic!("{:?}", table.global_secondary_indexes()) };
+    let (name, key_schema) = (own.index_name().expect("it has a name"), own.key_schema().to_vec());
+    let earlier = CreateGlobalSecondaryIndexAction::builder()
+        .index_name("product_hex-index")
+        .set_key_schema(Some(key_schema))
+        .projection(Projection::builder().projection_type(ProjectionType::All).build());
+    let deletion = DeleteGlobalSecondaryIndexAction::builder().index_name(name);
+    for update in [
+        GlobalSecondaryIndexUpdate::builder().create(earlier.build().expect("an index")),
+        GlobalSecondaryIndexUpdate::builder().delete(deletion.build().expect("an index")),
+    ] {
+        let request =
+            engines.dynamodb().update_table().table_name(DEVICES).global_secondary_index_updates(update.build());
+        let request = request.set_attribute_definitions(table.attribute_definitions.clone());
+        request.send().await.expect("the embedded DynamoDB updates the table");
+    }
 }
 
 /// Does what makes the operators' functions call AWS, and deletes the device in the end.
@@ -140,7 +169,7 @@ async fn operate(cloud: &TestCloud, device: &Identity) {
 async fn recorded() -> BTreeSet<Used> {
     let engines = TestCloud::start().await;
     let (cloud, recorder) = Recorder::over(&engines).await;
-    everything(&cloud).await;
+    everything(&cloud, &engines).await;
     recorder.used()
 }
 

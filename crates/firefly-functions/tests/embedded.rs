@@ -136,7 +136,7 @@ fn a_role_allows_its_handlers_actions_and_the_common_base() {
             "func-api-devices-backup-post",
             &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:PutObject"],
         ),
-        ("func-api-devices-get", &["dynamodb:Query", "dynamodb:Scan"]),
+        ("func-api-devices-get", &["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan"]),
         (
             "func-api-devices-register-post",
             &["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
@@ -161,7 +161,11 @@ fn a_role_allows_its_handlers_actions_and_the_common_base() {
     let table = "arn:aws:dynamodb:us-east-1:000000000000:table";
     let list = function("func-api-devices-get", &[]);
     assert_eq!(resources(&list, "dynamodb:Scan"), [format!("{table}/firefly-devices")]);
-    assert_eq!(resources(&list, "dynamodb:Query"), [format!("{table}/firefly-devices/index/product_hex-index")]);
+    let indexes = ["product_hex-keys-index", "product_hex-index"];
+    assert_eq!(
+        resources(&list, "dynamodb:Query"),
+        indexes.map(|index| format!("{table}/firefly-devices/index/{index}"))
+    );
     assert!(!list.grants("dynamodb:PutItem"));
     let register = function("func-api-devices-register-post", &[]);
     let both = [format!("{table}/firefly-devices"), format!("{table}/firefly-registration-keys")];

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod devices;
 pub(crate) mod env;
 pub(crate) mod mint;
 mod next_steps;

@@ -29,9 +29,9 @@ fn tables_are_those_of_their_stacks() {
     let types: Vec<_> = devices.attributes.iter().map(|a| (a.attribute_name.as_str(), a.attribute_type)).collect();
     assert_eq!(types, [("uuid", AttributeType::S), ("product_hex", AttributeType::S)]);
     let [index] = &devices.indexes[..] else { panic!("{:?}", devices.indexes) };
-    assert_eq!(index.index_name, "product_hex-index");
+    assert_eq!(index.index_name, "product_hex-keys-index");
     assert_eq!(index.key_schema[0].attribute_name, "product_hex");
-    assert_eq!(index.projection.projection_type, ProjectionType::All);
+    assert_eq!(index.projection.projection_type, ProjectionType::KeysOnly);
     assert_eq!(devices.ttl_attribute, None);
 
     let keys = TableTemplate::parse(REGISTRATION_KEYS_TABLE).unwrap();

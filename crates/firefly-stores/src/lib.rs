@@ -20,8 +20,10 @@ pub mod s3;
 
 pub use backup_versions::{BackupVersions, RestoredVersion, VersionId, VersionIdError, VersionPage};
 pub use backups::{Backups, EnvelopeBytes, StoredBackup, WrittenBackup};
-pub use devices::RegisteredDevice;
-pub use devices::{AdmitError, Cursor, CursorError, DevicePage, Devices, ListError, Registration, VerifiedDevice};
+pub use devices::{
+    AdmitError, Cursor, CursorError, DeviceFilter, DevicePage, Devices, ListError, RegisteredDevice, Registration,
+    VerifiedDevice,
+};
 pub use error::StoreError;
 pub use registration_keys::{ListedKey, NewKey, RegistrationKeys};
 pub use registrations::{RegisterError, Registered, Registrations};

@@ -14,7 +14,7 @@ pub(super) const FUNCTIONS: [Stack; 12] = [
     function!("func-api-devices-backup-post", &[API, table("dynamodb-devices", "read/write"), LAYER, bucket("s3-device-backups", "put/head")]),
     function!("func-api-devices-backup-get", &[API, table("dynamodb-devices", "read/write"), LAYER, bucket("s3-device-backups", "get")]),
     function!("func-api-devices-backup-delete", &[API, table("dynamodb-devices", "read/write"), LAYER, bucket("s3-device-backups", "delete")]),
-    function!("func-api-devices-get", &[API_FOR_USERS, table("dynamodb-devices", "scan"), LAYER]),
+    function!("func-api-devices-get", &[API_FOR_USERS, table("dynamodb-devices", "read/scan"), LAYER]),
     function!("func-api-devices-delete", &[API_FOR_USERS, table("dynamodb-devices", "read/delete"), LAYER, bucket("s3-device-backups", "get/delete")]),
     function!("func-api-devices-backups-get", &[API_FOR_USERS, table("dynamodb-devices", "read"), LAYER, bucket("s3-device-backups", "get")]),
     function!("func-api-devices-backups-restore-post", &[API_FOR_USERS, table("dynamodb-devices", "read/write"), LAYER, bucket("s3-device-backups", "get/put/delete")]),

@@ -59,6 +59,11 @@ impl Token {
 }
 
 impl IdentityArgs {
+    /// The developer as a member of `super_users`.
+    pub(crate) fn super_user() -> Self {
+        Self { sub: DEVELOPER_SUB.to_owned(), email: DEVELOPER_EMAIL.to_owned(), groups: vec![SUPER_USERS.to_owned()] }
+    }
+
     /// A token of the data directory's issuer for this user.
     pub(crate) fn token(self, data_dir: &Path, now: UnixSeconds) -> Result<String, Failure> {
         private_dir(data_dir)?;

@@ -64,11 +64,11 @@ fn a_resource_that_is_not_a_store_stands_in_the_statement_alone() {
 fn the_access_in_words_follows_from_the_actions_or_is_given() {
     for (grants, words) in [
         (&[("devices", "GetItem")][..], "read"),
-        (&[("devices", "Query"), ("devices/index/product_hex-index", "Query")], "scan"),
+        (&[("devices", "Query"), ("devices/index/product_hex-keys-index", "Query")], "scan"),
         (&[("devices", "DeleteItem\", \"dynamodb:UpdateItem\", \"dynamodb:BatchGetItem")], "read/write/delete"),
         (&[("devices", "DescribeTable\", \"dynamodb:PutItem")], "write/DescribeTable"),
         (
-            &[("devices", "PutItem"), ("devices/index/product_hex-index", "Query\"]\naccess = \"look up\" #")],
+            &[("devices", "PutItem"), ("devices/index/product_hex-keys-index", "Query\"]\naccess = \"look up\" #")],
             "write/look up",
         ),
     ] {

@@ -9,6 +9,7 @@ use firefly_core::replay::{Admission, AttemptId, NonceEntry, ReplayRecord, Work,
 use firefly_core::signed_request::{AuthError, SignatureVerified, SignedRequest};
 use firefly_core::time::UnixSeconds;
 
+use super::batch::unprocessed;
 use super::replay::{self, Written};
 use super::row::{PROJECTION, RegisteredDevice, Registration, Row};
 use super::table::Devices;
@@ -18,8 +19,6 @@ use crate::race::{RACE_ATTEMPTS, race_backoff};
 
 /// Longest wait for a device and its replay record, however often DynamoDB has to be asked.
 const READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// The number of times DynamoDB is asked for keys that it leaves unprocessed.
-const READ_ATTEMPTS: u32 = 4;
 /// Longest wait for the nonce to be recorded, races included.
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -126,7 +125,7 @@ impl Devices {
 
     /// Reads a device and its replay record with one strongly consistent read.
     async fn get_with_record(&self, id: DeviceId) -> Result<(Option<Row>, Option<ReplayRecord>), StoreError> {
-        let mut items = tokio::time::timeout(READ_TIMEOUT, self.batch_get([id.to_string(), replay::record_key(id)]))
+        let mut items = tokio::time::timeout(READ_TIMEOUT, self.items_by_key([id.to_string(), replay::record_key(id)]))
             .await
             .unwrap_or_else(|_| Err(unprocessed("no answer in time")))?;
         let device = items.remove(&id.to_string()).as_ref().map(Row::from_item).transpose()?;
@@ -137,7 +136,7 @@ impl Devices {
     }
 
     /// Reads the items of these keys, by key; absent ones are left out.
-    async fn batch_get(&self, keys: [String; 2]) -> Result<HashMap<String, Item>, StoreError> {
+    async fn items_by_key(&self, keys: [String; 2]) -> Result<HashMap<String, Item>, StoreError> {
         let mut request = KeysAndAttributes::builder()
             .projection_expression(format!("{PROJECTION}, {}", replay::PROJECTION))
             .expression_attribute_names("#uuid", "uuid")
@@ -148,28 +147,13 @@ impl Devices {
         for key in keys {
             request = request.keys([("uuid".to_owned(), AttributeValue::S(key))].into());
         }
-        let mut request = request.build().map_err(|error| StoreError::from_build(&error))?;
+        let request = request.build().map_err(|error| StoreError::from_build(&error))?;
         let mut items = HashMap::new();
-        for attempt in 1..=READ_ATTEMPTS {
-            let output = self
-                .client
-                .batch_get_item()
-                .request_items(&self.table, request)
-                .send()
-                .await
-                .map_err(|error| StoreError::from_sdk("dynamodb:BatchGetItem", &error))?;
-            for item in output.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                let attributes = Attributes { item: &item, name: "a device or its replay record" };
-                items.insert(attributes.text("uuid")?.to_owned(), item);
-            }
-            // DynamoDB reports throttled keys as unprocessed, not as an error, so the SDK does not retry them.
-            match output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table)) {
-                None => return Ok(items),
-                Some(left) => request = left,
-            }
-            tokio::time::sleep(race_backoff(attempt)).await;
+        for item in self.batch_get(request).await? {
+            let attributes = Attributes { item: &item, name: "a device or its replay record" };
+            items.insert(attributes.text("uuid")?.to_owned(), item);
         }
-        Err(unprocessed("keys were left unprocessed each time"))
+        Ok(items)
     }
 
     /// Records the request's nonce, unless it is recorded already. `hint` is the record as it was last seen; the write is
@@ -221,10 +205,6 @@ impl Devices {
         self.random.draw(|generator| generator.fill_bytes(&mut bytes));
         AttemptId::new(bytes)
     }
-}
-
-fn unprocessed(cause: &str) -> StoreError {
-    StoreError::Unavailable { operation: "dynamodb:BatchGetItem", cause: cause.to_owned() }
 }
 
 fn not_recorded(cause: &str) -> AdmitError {
