@@ -21,7 +21,16 @@ use report::{Sample, Verdict};
 use crate::backup::etag;
 use crate::client::{Client, Judged, Registration, Restore, Upload};
 use crate::identity::{Identity, random_nonce};
+use crate::response::Response;
 use crate::transport_error::TransportError;
+
+/// The most controllers that are minted a key for and registered at a time: a user has 200 live keys at most, an address
+/// 120 tries at registration keys under way.
+const ENLISTED_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
+/// The longest wait after an answer of 429.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The number of times that a request of the enlistment is repeated after 429.
+const WAITS: usize = 20;
 
 /// The task of a fleet.
 #[derive(Clone)]
@@ -103,11 +112,9 @@ impl<R: CryptoRng> Fleet<'_, R> {
                     return (minted, None, None);
                 };
                 let identity = Identity::generate(product_hex, &mut rng);
-                let begun = Instant::now();
-                let answer = client.register(&identity, &key).await;
-                let verdict = judge(answer, |outcome| *outcome == Registration::Registered);
-                let identity = verdict.succeeded().then_some(identity);
-                (minted, Some(verdict.took(begun.elapsed())), identity)
+                let registered = register(&client, &identity, &key).await;
+                let identity = registered.succeeded().then_some(identity);
+                (minted, Some(registered), identity)
             }
         };
         let finish = |_, (minted, registered, identity): (_, Option<Sample>, Option<Identity>)| {
@@ -123,7 +130,7 @@ impl<R: CryptoRng> Fleet<'_, R> {
             done += 1;
             (self.progress)(Phase::Register, done, plan.devices);
         };
-        drive(plan.devices, plan.concurrency, None, start, finish).await;
+        drive(plan.devices, plan.concurrency.min(ENLISTED_AT_A_TIME), None, start, finish).await;
         self.report.lasted(Phase::Mint, started.elapsed());
         self.report.lasted(Phase::Register, started.elapsed());
         members
@@ -209,11 +216,18 @@ impl<R: CryptoRng> Fleet<'_, R> {
     }
 }
 
-/// Sends `POST /registration-keys` as a signed-in user.
+/// Sends `POST /registration-keys` as a signed-in user, again after each 429.
 async fn mint(client: &Client, authorization: &str) -> (Option<RegistrationKey>, Sample) {
-    let begun = Instant::now();
     let headers = [("Authorization", authorization)];
-    let answer = client.request("POST", "/registration-keys", &headers, Some(b"")).await;
+    let mut waits = 0..WAITS;
+    let (answer, begun) = loop {
+        let begun = Instant::now();
+        let answer = client.request("POST", "/registration-keys", &headers, Some(b"")).await;
+        match answer.as_ref().ok().and_then(wait).filter(|_| waits.next().is_some()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => break (answer, begun),
+        }
+    };
     let mut key = None;
     let verdict = match answer {
         Err(error) => Verdict::Unanswered(error.to_string()),
@@ -229,6 +243,26 @@ async fn mint(client: &Client, authorization: &str) -> (Option<RegistrationKey>,
         }
     };
     (key, verdict.took(begun.elapsed()))
+}
+
+/// Registers a controller, again after each 429.
+async fn register(client: &Client, identity: &Identity, key: &RegistrationKey) -> Sample {
+    let mut waits = 0..WAITS;
+    loop {
+        let begun = Instant::now();
+        let answer = client.register(identity, key).await;
+        let wait = answer.as_ref().ok().and_then(|answer| wait(&answer.response));
+        match wait.filter(|_| waits.next().is_some()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return judge(answer, |outcome| *outcome == Registration::Registered).took(begun.elapsed()),
+        }
+    }
+}
+
+/// The wait that a 429 asks for, a second where it does not say; `None` for any other answer.
+fn wait(response: &Response) -> Option<Duration> {
+    let seconds = response.header("retry-after").and_then(|seconds| seconds.parse().ok()).unwrap_or(1);
+    (response.status == 429).then(|| Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 fn judge<T>(answer: Result<Judged<T>, TransportError>, succeeded: impl FnOnce(&T) -> bool) -> Verdict {

@@ -4,7 +4,7 @@ use firefly_core::envelope::EnvelopeError;
 use firefly_core::group::SUPER_USERS;
 use firefly_core::registration::{KEY_FORM, KEY_HEADER, NewDeviceError, RegistrationKeyError};
 use firefly_core::signed_request::{AuthError, HeaderError, TIMESTAMP_HEADER, UUID_HEADER};
-use firefly_stores::{AdmitError, ListError, RegisterError, StoreError};
+use firefly_stores::{AdmitError, ListError, MintError, RegisterError, StoreError};
 
 use crate::failure::Failure;
 
@@ -49,6 +49,18 @@ pub enum ApiError {
     /// A device is not registered.
     #[error(transparent)]
     Register(#[from] RegisterError),
+    /// The caller has too many live registration keys.
+    #[error("the caller has too many live registration keys")]
+    TooManyLiveKeys {
+        /// Seconds until the first of them expires.
+        retry_after_seconds: u64,
+    },
+    /// A path parameter is refused.
+    #[error("the path parameter {parameter} is malformed")]
+    Path {
+        /// The parameter's name.
+        parameter: &'static str,
+    },
     /// The event names no source address.
     #[error("the event names no source address")]
     NoSourceAddress,
@@ -72,6 +84,15 @@ impl From<ListError> for ApiError {
         match error {
             ListError::ForeignCursor => Self::Query { parameter: "next" },
             ListError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<MintError> for ApiError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::TooManyLiveKeys { retry_after_seconds } => Self::TooManyLiveKeys { retry_after_seconds },
+            MintError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -118,13 +139,17 @@ impl ApiError {
             Self::Query { parameter } => {
                 Failure::bad_request("invalid_query", format!("Query parameter {parameter} is malformed"))
             }
+            Self::Path { parameter } => {
+                Failure::bad_request("invalid_path", format!("Path parameter {parameter} is malformed"))
+            }
             Self::Admit(AdmitError::TooManyNonces { retry_after_seconds })
+            | Self::TooManyLiveKeys { retry_after_seconds }
             | Self::Register(RegisterError::TooManyWrongKeys { retry_after_seconds }) => {
                 Failure::too_many_requests(*retry_after_seconds)
             }
             Self::DeadlineExceeded
             | Self::Admit(AdmitError::NonceNotRecorded(_) | AdmitError::Store(Unavailable { .. }))
-            | Self::Register(RegisterError::Store(Unavailable { .. }))
+            | Self::Register(RegisterError::TryNotRecorded(_) | RegisterError::Store(Unavailable { .. }))
             | Self::Store(Unavailable { .. }) => Failure::unavailable(),
             Self::NoSourceAddress
             | Self::Admit(AdmitError::Store(Failed { .. } | Gone { .. } | Malformed { .. }))

@@ -79,6 +79,16 @@ impl Request {
         super_user(list.unwrap_or(groups).split_whitespace()).ok_or(ApiError::NotInGroup)
     }
 
+    /// A parameter of the route's path.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Path`] when it is malformed.
+    pub fn path_parameter<T: FromStr>(&self, parameter: &'static str) -> Result<T, ApiError> {
+        let text = self.0.path_parameters_ref().and_then(|parameters| parameters.first(parameter)).unwrap_or_default();
+        text.parse().map_err(|_| ApiError::Path { parameter })
+    }
+
     /// A query parameter, if the request has it.
     ///
     /// # Errors

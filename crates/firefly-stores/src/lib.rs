@@ -5,12 +5,14 @@
 //! alone makes it, after signature and nonce.
 
 mod backups;
+mod cancellation;
 mod devices;
 pub mod dynamodb;
 mod error;
 #[cfg(test)]
 mod frankfurt;
 mod item;
+mod live_keys;
 mod race;
 mod registration_keys;
 mod registrations;
@@ -19,5 +21,5 @@ pub mod s3;
 pub use backups::{Backups, EnvelopeBytes, StoredBackup};
 pub use devices::{AdmitError, Cursor, CursorError, DevicePage, Devices, ListError, Registration, VerifiedDevice};
 pub use error::StoreError;
-pub use registration_keys::{ListedKey, NewKey, RegistrationKeys};
+pub use registration_keys::{ListedKey, MintError, NewKey, RegistrationKeys};
 pub use registrations::{RegisterError, Registered, Registrations};
