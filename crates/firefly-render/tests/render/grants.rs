@@ -116,6 +116,9 @@ fn a_caller_gives_authorizer_parameter_and_comment() {
     ] {
         let tree = Tree::copy();
         tree.edit(FILE, "\"anyone\"", &format!("\"{caller}\""));
+        if caller == "device" {
+            tree.edit(FILE, "GET /health", "GET /health/{uuid}");
+        }
         tree.succeeds(&[]);
         let template = tree.read(TEMPLATE);
         let kind = if authorized { "JWT\n      AuthorizerId: !Ref AuthorizerId" } else { "NONE" };
