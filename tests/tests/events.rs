@@ -15,7 +15,7 @@ use firefly_testkit::{Invoked, START, TestCloud, special_case};
 use serde_json::{Value, json};
 
 /// The functions whose recorded events tell a story, in its order, with the statuses of their answers.
-const STORY: [(&str, u16); 9] = [
+const STORY: [(&str, u16); 10] = [
     ("func-api-health-get", 200),
     ("func-api-registration-keys-post", 201),
     ("func-api-registration-keys-get", 200),
@@ -25,6 +25,7 @@ const STORY: [(&str, u16); 9] = [
     ("func-api-devices-backup-get", 200),
     ("func-api-devices-backup-delete", 200),
     ("func-api-devices-get", 200),
+    ("func-api-registration-keys-delete", 204),
 ];
 
 /// The answers to recorded events on empty engines. Another function may give any answer that it says.
@@ -38,6 +39,7 @@ const ON_EMPTY_ENGINES: &[(&str, u16)] = &[
     ("func-api-devices-backup-get", 401),
     ("func-api-devices-backup-delete", 401),
     ("func-api-devices-get", 200),
+    ("func-api-registration-keys-delete", 204),
 ];
 
 /// Every function.
@@ -78,7 +80,7 @@ async fn recorded_events_are_answered() {
         answers.push(answer);
     }
 
-    let [_, made, keys, _, registration, stored, restored, _, devices] = &answers[..] else { unreachable!() };
+    let [_, made, keys, _, registration, stored, restored, _, devices, _] = &answers[..] else { unreachable!() };
     assert_eq!(json(keys)["registration_keys"][0]["key"], json(made)["key"]);
     let [_, _, _, register, _, backup, ..] = functions.each_ref().map(Invoked::event);
     let sent: Value = serde_json::from_str(register.get("/body").unwrap().as_str().unwrap()).unwrap();
@@ -130,7 +132,7 @@ async fn strange_members_change_no_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_absent_or_odd_member_gets_the_status_of_its_route() {
     let cloud = TestCloud::start().await;
-    let [health, keys_post, keys_get, register, registration, post, get, delete, devices] =
+    let [health, keys_post, keys_get, register, registration, post, get, delete, devices, revoke] =
         STORY.map(|(name, _)| Invoked::new(&cloud, name));
     let claims = "/requestContext/authorizer/jwt/claims";
     let groups = "/requestContext/authorizer/jwt/claims/cognito:groups";
@@ -163,6 +165,10 @@ async fn an_absent_or_odd_member_gets_the_status_of_its_route() {
         (&keys_post, "/requestContext/authorizer", json!({}), 401),
         (&keys_get, "/requestContext/authorizer/jwt", Value::Null, 401),
         (&keys_get, claims, Value::Null, 401),
+        (&revoke, "/requestContext/authorizer", Value::Null, 401),
+        (&revoke, "/pathParameters", Value::Null, 400),
+        (&revoke, "/pathParameters/key", json!("a1b2c3"), 400),
+        (&revoke, "/pathParameters/key", json!("A1B2C\u{1}"), 400),
         (&keys_get, claims, json!({ "Sub": "a", "sub ": "b" }), 401),
         (&devices, "/requestContext/authorizer", Value::Null, 403),
         (&devices, claims, json!({ "groups": "[super_users]" }), 403),

@@ -132,8 +132,7 @@ fn dynamodb(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Full<B
             item(shared, &call["Key"], &call).map_or_else(|| json!({}), |item| json!({ "Item": item })).to_string()
         }
         "BatchGetItem" => batch(shared, &call["RequestItems"]).to_string(),
-        "Query" | "Scan" if call["TableName"] == "firefly-devices" => shared.page_of_devices.clone(),
-        "Scan" => scanned(vec![key_item(); 5]).to_string(),
+        "Query" | "Scan" => shared.page_of_devices.clone(),
         _ => "{}".to_owned(),
     };
     let headers =
@@ -159,6 +158,7 @@ fn item(shared: &Shared, key: &Value, asked: &Value) -> Option<Value> {
     let item = match (key["uuid"]["S"].as_str(), key["key"]["S"].as_str()) {
         (Some(uuid), _) if uuid.ends_with("#replay") => Some(replay_record(uuid)),
         (Some(_), _) => shared.device.clone(),
+        (_, Some(key)) if key.starts_with("live-keys#") => Some(live_keys(key)),
         (_, Some(key)) if !key.contains('#') => Some(key_item()),
         _ => None,
     };
@@ -182,6 +182,18 @@ fn key_item() -> Value {
         "generated_at": { "N": (now() - 900).to_string() },
         "generated_by_sub": { "S": "c3b2a1f0-5d1a-4c27-9f60-1f2e3d4c5b6a" },
         "generated_by_email": { "S": "installer@example.com" },
+    })
+}
+
+/// The live keys of a user: five.
+fn live_keys(key: &str) -> Value {
+    let entries = (1..=5).map(|number| (format!("A1B2C{number}"), json!({ "N": (now() + 900).to_string() })));
+    json!({
+        "key": { "S": key },
+        "version": { "N": "7" },
+        "turnover_at": { "N": (now() + 900).to_string() },
+        "keys": { "M": entries.collect::<Map<_, _>>() },
+        "ttl": { "N": (now() + 900).to_string() },
     })
 }
 

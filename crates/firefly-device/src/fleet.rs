@@ -24,6 +24,9 @@ use crate::identity::{Identity, random_nonce};
 use crate::response::Response;
 use crate::transport_error::TransportError;
 
+/// The most controllers that are minted a key for and registered at a time: a user has 200 live keys at most, an address
+/// 120 tries at registration keys under way.
+const ENLISTED_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 /// The most times that a key is asked for and a registration sent, while the cloud is too busy.
 const MAX_TRIES: usize = 600;
 /// The time from one try to the next where the cloud names none: API Gateway's own answers do not. Up to as much is added
@@ -119,7 +122,7 @@ impl<R: CryptoRng> Fleet<'_, R> {
             done += 1;
             (self.progress)(Phase::Register, done, plan.devices);
         };
-        drive(plan.devices, plan.concurrency, None, start, finish).await;
+        drive(plan.devices, plan.concurrency.min(ENLISTED_AT_A_TIME), None, start, finish).await;
         self.report.lasted(Phase::Mint, started.elapsed());
         self.report.lasted(Phase::Register, started.elapsed());
         members

@@ -36,9 +36,10 @@ fn routes_authorizers_and_limits_are_those_of_the_templates() {
         ("func-api-devices-backup-get", "GET /devices/{uuid}/backup", Authorizer::None, 25, 512),
         ("func-api-devices-backup-post", "POST /devices/{uuid}/backup", Authorizer::None, 25, 512),
         ("func-api-devices-get", "GET /devices", Authorizer::Jwt, 25, 256),
-        ("func-api-devices-register-post", "POST /devices/register", Authorizer::None, 9, 256),
+        ("func-api-devices-register-post", "POST /devices/register", Authorizer::None, 14, 256),
         ("func-api-devices-registration-get", "GET /devices/{uuid}/registration", Authorizer::None, 9, 256),
         ("func-api-health-get", "GET /health", Authorizer::None, 5, 256),
+        ("func-api-registration-keys-delete", "DELETE /registration-keys/{key}", Authorizer::Jwt, 9, 256),
         ("func-api-registration-keys-get", "GET /registration-keys", Authorizer::Jwt, 25, 256),
         ("func-api-registration-keys-post", "POST /registration-keys", Authorizer::Jwt, 9, 256),
     ];
@@ -143,8 +144,9 @@ fn a_role_allows_its_handlers_actions_and_the_common_base() {
         ),
         ("func-api-devices-registration-get", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
         ("func-api-health-get", &[]),
-        ("func-api-registration-keys-get", &["dynamodb:Scan"]),
-        ("func-api-registration-keys-post", &["dynamodb:PutItem"]),
+        ("func-api-registration-keys-delete", &["dynamodb:DeleteItem", "dynamodb:UpdateItem"]),
+        ("func-api-registration-keys-get", &["dynamodb:BatchGetItem", "dynamodb:GetItem"]),
+        ("func-api-registration-keys-post", &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]),
     ];
     for (name, own) in own {
         let read = function(name, &[]);

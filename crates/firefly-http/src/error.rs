@@ -4,7 +4,7 @@ use firefly_core::envelope::EnvelopeError;
 use firefly_core::group::SUPER_USERS;
 use firefly_core::registration::{KEY_FORM, KEY_HEADER, NewDeviceError, RegistrationKeyError};
 use firefly_core::signed_request::{AuthError, HeaderError, TIMESTAMP_HEADER, UUID_HEADER};
-use firefly_stores::{AdmitError, ListError, RegisterError, StoreError};
+use firefly_stores::{AdmitError, ListError, MintError, RegisterError, StoreError};
 
 use crate::failure::Failure;
 
@@ -58,6 +58,12 @@ pub enum ApiError {
     /// There is an edge, and the request has not come through it.
     #[error("the request has not come through the edge")]
     NotThroughEdge,
+    /// The caller has too many live registration keys.
+    #[error("the caller has too many live registration keys")]
+    TooManyLiveKeys {
+        /// Seconds until the first of them expires.
+        retry_after_seconds: u64,
+    },
     /// The event names no source address.
     #[error("the event names no source address")]
     NoSourceAddress,
@@ -87,6 +93,15 @@ impl From<ListError> for ApiError {
         match error {
             ListError::ForeignCursor => Self::Query { parameter: "next" },
             ListError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<MintError> for ApiError {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::TooManyLiveKeys { retry_after_seconds } => Self::TooManyLiveKeys { retry_after_seconds },
+            MintError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -146,12 +161,13 @@ impl ApiError {
                 Failure::too_many_uploads(*retry_after_seconds)
             }
             Self::Admit(AdmitError::TooManyNonces { retry_after_seconds })
+            | Self::TooManyLiveKeys { retry_after_seconds }
             | Self::Register(RegisterError::TooManyWrongKeys { retry_after_seconds }) => {
                 Failure::too_many_requests(*retry_after_seconds)
             }
             Self::DeadlineExceeded
             | Self::Admit(AdmitError::NonceNotRecorded(_) | AdmitError::Store(Unavailable { .. }))
-            | Self::Register(RegisterError::Store(Unavailable { .. }))
+            | Self::Register(RegisterError::TryNotRecorded(_) | RegisterError::Store(Unavailable { .. }))
             | Self::Store(Unavailable { .. }) => Failure::unavailable(),
             Self::NoSourceAddress
             | Self::Admit(AdmitError::Store(Failed { .. } | Gone { .. } | Malformed { .. }))

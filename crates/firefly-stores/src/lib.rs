@@ -7,12 +7,14 @@
 
 mod backup_versions;
 mod backups;
+mod cancellation;
 mod devices;
 pub mod dynamodb;
 mod error;
 #[cfg(test)]
 mod frankfurt;
 mod item;
+mod live_keys;
 mod race;
 mod registration_keys;
 mod registrations;
@@ -25,5 +27,5 @@ pub use devices::{
     VerifiedDevice,
 };
 pub use error::StoreError;
-pub use registration_keys::{ListedKey, NewKey, RegistrationKeys};
+pub use registration_keys::{ListedKey, MintError, NewKey, RegistrationKeys};
 pub use registrations::{RegisterError, Registered, Registrations};

@@ -105,6 +105,35 @@ async fn every_device_registers_uploads_and_restores() {
 }
 
 #[tokio::test]
+async fn a_429_of_minting_or_registering_is_waited_for() {
+    let (keys, registrations) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let server = cloud(move |request| {
+        let seen = match request.route() {
+            ("POST", "/registration-keys") => keys.fetch_add(1, Ordering::Relaxed),
+            ("POST", "/devices/register") => registrations.fetch_add(1, Ordering::Relaxed),
+            _ => return None,
+        };
+        (seen < 5).then(|| answer(429, &[("Retry-After", "0")], br#"{"message":"later"}"#))
+    });
+    let report = fleet(&server, &plan()).await;
+    assert_eq!(summary(&report, Phase::Mint), (7, 0, vec![(Some(201), 7)]));
+    assert_eq!(summary(&report, Phase::Register), (7, 0, vec![(Some(204), 7)]));
+    assert_eq!(report.failed(), 0);
+    let sent = |path: &str| server.received().iter().filter(|request| request.route() == ("POST", path)).count();
+    assert_eq!((sent("/registration-keys"), sent("/devices/register")), (12, 12));
+}
+
+#[tokio::test]
+async fn a_429_that_does_not_end_is_a_failure() {
+    let server = cloud(|request| {
+        let minting = request.route() == ("POST", "/registration-keys");
+        minting.then(|| answer(429, &[("Retry-After", "0")], br#"{"message":"later"}"#))
+    });
+    let report = fleet(&server, &plan()).await;
+    assert_eq!(summary(&report, Phase::Mint), (7, 7, vec![(Some(429), 7)]));
+}
+
+#[tokio::test]
 async fn without_verify_nothing_is_restored() {
     let server = cloud(|_| None);
     let plan = Plan { verify: false, uploads: 1, rate: Some(1e6), ..plan() };

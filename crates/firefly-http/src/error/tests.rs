@@ -140,6 +140,8 @@ table! {
         [RegisterError::RegisteredWithOtherKey];
     ApiError::Register(RegisterError::TooManyWrongKeys { .. }) => TOO_MANY_REQUESTS,
         [RegisterError::TooManyWrongKeys { retry_after_seconds: 7 }];
+    ApiError::Register(RegisterError::TryNotRecorded(_)) => UNAVAILABLE,
+        [RegisterError::TryNotRecorded(unavailable()), RegisterError::TryNotRecorded(failed())];
     ApiError::Register(RegisterError::Store(StoreError::Unavailable { .. })) => UNAVAILABLE,
         [RegisterError::Store(unavailable())];
     ApiError::Register(RegisterError::Store(
@@ -150,8 +152,9 @@ table! {
         [ApiError::Query { parameter: "next" }, ListError::ForeignCursor];
     ApiError::Path { .. } => (400, "invalid_path", "Path parameter uuid is malformed", None),
         [ApiError::Path { parameter: "uuid" }];
+    ApiError::TooManyLiveKeys { .. } => TOO_MANY_REQUESTS, [MintError::TooManyLiveKeys { retry_after_seconds: 7 }];
     ApiError::Store(StoreError::Unavailable { .. }) => UNAVAILABLE,
-        [unavailable(), ListError::Store(unavailable())];
+        [unavailable(), ListError::Store(unavailable()), MintError::Store(unavailable())];
     ApiError::Store(StoreError::Failed { .. } | StoreError::Gone { .. } | StoreError::Malformed { .. }) => INTERNAL,
         [failed(), gone(), malformed(), ListError::Store(failed())];
     ApiError::NoSourceAddress => INTERNAL, [ApiError::NoSourceAddress];
