@@ -1,6 +1,7 @@
 //! AWS: one configuration for the clients of all services, region and credentials straight from the environment.
 
 mod calls;
+mod reconnect;
 mod user_agent;
 mod warm_up;
 
@@ -16,8 +17,10 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 
 pub use calls::{CallTimer, Calls};
+pub use reconnect::Repeatable;
 pub use user_agent::UserAgent;
 
+use reconnect::Reconnecting;
 use warm_up::WarmUp;
 
 use crate::environment::{ConfigError, Environment};
@@ -143,12 +146,12 @@ fn connector(machine_roots: bool) -> Result<SharedHttpConnector, ConfigError> {
         .with_trust_store(trust_store)
         .build()
         .map_err(|error| ConfigError::TrustStore(error.to_string()))?;
-    let connector = Connector::builder()
+    let builder = Connector::builder()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls)
-        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-        .build();
-    Ok(SharedHttpConnector::new(connector))
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build());
+    let make = move || SharedHttpConnector::new(builder.clone().build());
+    Ok(SharedHttpConnector::new(Reconnecting::new(make)))
 }
 
 /// The time limits of a client's calls: of one attempt, and of all attempts together.

@@ -3,12 +3,14 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
-use firefly_runtime::aws::{CallTimer, Service, UserAgent};
+use firefly_runtime::aws::{CallTimer, Repeatable, Service, UserAgent};
 use firefly_runtime::{Aws, ConfigError};
 use futures_util::FutureExt as _;
 
 /// The variable that leads to another endpoint than AWS's.
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+/// The operations that change nothing.
+const READS: Repeatable = Repeatable(&["BatchGetItem", "GetItem", "Query", "Scan"]);
 
 /// A client, one for all tables of a function.
 ///
@@ -27,7 +29,7 @@ pub(crate) fn client_with_connections(aws: &Aws, connections: usize) -> Result<C
     {
         service.open_ahead(&url, connections);
     }
-    let config = Builder::from(service.config()).interceptor(CallTimer).interceptor(UserAgent);
+    let config = Builder::from(service.config()).interceptor(CallTimer).interceptor(UserAgent).interceptor(READS);
     Ok(Client::from_conf(config.build()))
 }
 
