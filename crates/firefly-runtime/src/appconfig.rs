@@ -279,9 +279,7 @@ impl Source {
 /// The client of the AppConfig data API, with a connection opened ahead.
 fn client(aws: &Aws) -> Result<Client, ConfigError> {
     let service = aws.service(ENDPOINT)?;
-    if let Some(url) = url(&service) {
-        service.open_ahead(&url, 1);
-    }
+    service.open_ahead(&url(&service)?, 1);
     // A session that is started and never used is harmless. GetLatestConfiguration is a GET.
     let config =
         Builder::from(service.config()).interceptor(UserAgent).interceptor(Repeatable(&["StartConfigurationSession"]));
@@ -289,16 +287,24 @@ fn client(aws: &Aws) -> Result<Client, ConfigError> {
     Ok(Client::from_conf(config.timeout_config(TimeoutConfig::disabled()).build()))
 }
 
-/// The URL that a client calls. Without one its calls fail and say why.
-fn url(service: &Service<'_>) -> Option<String> {
+/// The URL that a client calls.
+fn url(service: &Service<'_>) -> Result<String, ConfigError> {
     let config = service.config();
     let params = Params::builder()
         .set_region(config.region().map(ToString::to_string))
         .set_endpoint(config.endpoint_url().map(str::to_owned))
+        .set_use_fips(config.use_fips())
+        .set_use_dual_stack(config.use_dual_stack())
         .build()
-        .ok()?;
-    let endpoint = DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()?;
-    Some(endpoint.url().to_owned())
+        .map_err(|error| unusable(&error))?;
+    // The rules are computed, not asked for.
+    let endpoint = DefaultResolver::new().resolve_endpoint(&params).now_or_never();
+    let endpoint = endpoint.ok_or_else(|| unusable(&"its endpoint is not known at once"))?;
+    Ok(endpoint.map_err(|error| unusable(&error))?.url().to_owned())
+}
+
+fn unusable(cause: &dyn std::fmt::Display) -> ConfigError {
+    ConfigError::Endpoint { service: "AppConfig", cause: cause.to_string() }
 }
 
 fn describe<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {

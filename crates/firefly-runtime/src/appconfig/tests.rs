@@ -14,7 +14,7 @@ fn the_url_is_that_of_the_region_unless_another_is_given() {
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let aws = Aws::new(&Environment::new(variables)).unwrap();
-        assert_eq!(url(&aws.service(ENDPOINT).unwrap()).as_deref(), Some(expected));
+        assert_eq!(url(&aws.service(ENDPOINT).unwrap()).unwrap(), expected);
     }
 }
 
