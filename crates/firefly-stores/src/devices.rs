@@ -3,6 +3,8 @@
 mod admission;
 mod backup_date;
 mod cursor;
+#[cfg(test)]
+mod limits;
 mod list;
 mod page;
 mod replay;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
 mod document;
+mod exposure;
 mod observability;
 mod root;
 mod samconfig;
