@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use firefly_device::{Identity, registration_body};
+use firefly_testkit::Tls;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
@@ -18,7 +19,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::BenchError;
 use crate::server::{Server, reply};
-use crate::tls::Tls;
 
 /// The number of devices that a scan finds: a page of 1 MB.
 const DEVICES: usize = 500;
@@ -95,6 +95,12 @@ impl Engine {
     /// Sets how long every answer is held back from now on.
     pub(crate) fn set_delay(&self, delay: Duration) {
         *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
+    }
+
+    /// From now on nothing is answered over the connections that have been opened so far.
+    pub(crate) fn fall_silent(&self) {
+        self.dynamodb.fall_silent();
+        self.s3.fall_silent();
     }
 
     /// The calls since the last time this was asked.

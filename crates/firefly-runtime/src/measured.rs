@@ -4,7 +4,7 @@ use crate::aws::Calls;
 
 /// Measurements of one request.
 pub struct Measured {
-    /// From the read event to its reply.
+    /// From the read event to its reply, without the wait for a refresh of the configuration after that.
     pub duration_ms: u64,
     /// Each AWS call, its retries included.
     pub calls: Calls,

@@ -74,8 +74,10 @@ impl<F: Function> Runner<F> {
             tracing::error!(request_id, route = F::NAME, cause = %error, "the event is no request");
         })?;
         let started = Instant::now();
-        self.configuration.refresh(now).await;
-        Ok(self.configuration.level().scope(self.reply(now, started, invocation, request)).await)
+        let patience = self.configuration.begin(now).await;
+        let reply = self.configuration.level().scope(self.reply(now, started, invocation, request)).await;
+        self.configuration.settle(patience).await;
+        Ok(reply)
     }
 
     async fn reply(&self, now: UnixSeconds, started: Instant, invocation: Invocation, request: F::Request) -> F::Reply {

@@ -27,7 +27,7 @@ use crate::s3;
 /// The user metadata (`x-amz-meta-…`) that holds an ETag.
 const ETAG_METADATA: &str = "etag";
 /// Longest wait for the ETag of the stored backup.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The stored backups.
 pub struct Backups {

@@ -5,6 +5,8 @@ mod backup_date;
 mod batch;
 mod cursor;
 mod filter;
+#[cfg(test)]
+mod limits;
 mod list;
 mod operator;
 mod page;

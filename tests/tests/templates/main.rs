@@ -4,6 +4,7 @@
 
 mod document;
 mod edge;
+mod exposure;
 mod observability;
 mod root;
 mod samconfig;
@@ -60,9 +61,18 @@ const RESOURCES: [&str; 6] = [
 ];
 /// Variables that Lambda sets in every function. Source: Lambda Developer Guide, "Defined runtime environment variables".
 const SET_BY_LAMBDA: [&str; 4] = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-/// Variables by which a function is led to other endpoints than AWS's; a deployed one is not.
-const LEADS_ELSEWHERE: [&str; 3] =
-    ["AWS_ENDPOINT_URL_APPCONFIGDATA", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"];
+/// Variables by which a function is led to other endpoints than AWS's usual ones, or trusts others; a deployed one is not
+/// unless an operator sets them.
+const LEADS_ELSEWHERE: [&str; 8] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_APPCONFIGDATA",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "FIREFLY_TRUST_MACHINE_ROOTS",
+];
 
 /// The SHA-256 of an edge's secret.
 const SECRET_SHA256: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
@@ -178,7 +188,8 @@ fn a_function_reads_the_environment_that_its_template_sets() {
     for function in &ALL {
         let name = function.name;
         let template = deployed(name);
-        let set: BTreeSet<_> = template.environment.keys().cloned().collect();
+        let mut set: BTreeSet<_> = template.environment.keys().cloned().collect();
+        set.retain(|name| !LEADS_ELSEWHERE.contains(&name.as_str()));
         let mut variables = template.environment;
         variables.extend(SET_BY_LAMBDA.map(|name| (name.to_owned(), "set".to_owned())));
         let looked_up = Arc::new(Mutex::new(BTreeSet::new()));

@@ -18,9 +18,9 @@ use crate::item::{Attributes, Item};
 use crate::race::{RACE_ATTEMPTS, race_backoff};
 
 /// Longest wait for a device and its replay record, however often DynamoDB has to be asked.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest wait for the nonce to be recorded, races included.
-const ADMISSION_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const ADMISSION_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Evidence that a request was signed by this device and is the first of its nonce.
 #[derive(Debug)]
