@@ -10,11 +10,12 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firefly_deploy::graph::{self, STACKS, Stack};
 use firefly_deploy::{
-    Account, AccountOptions, EnvironmentName, Waits, delete, deploy_data, holds_data, params, plan_data,
+    Account, AccountOptions, EnvironmentName, Waits, check_bucket, delete, deploy_data, holds_data, params, plan_data,
+    prepare,
 };
 use firefly_output::{print_result, say};
 
-/// Does for CI what SAM cannot: parameters from outputs, adopting tables and a bucket, safe deletes, order.
+/// Does for CI what SAM cannot: a way out of failed states, parameters from outputs, adopting tables and a bucket, safe deletes, order.
 ///
 /// Region and credentials come from the environment (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
 /// AWS_SESSION_TOKEN or AWS_PROFILE), and so does the name of the environment (FIREFLY_ENVIRONMENT): every command but
@@ -29,6 +30,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Brings a stack into a state in which SAM can deploy it: deletes a creation that failed or was interrupted, continues
+    /// a failed rollback, and leaves every other stack as it is.
+    Prepare {
+        /// Name of a stack, such as func-api-health-get.
+        #[arg(value_name = "STACK", value_parser = sam_stack)]
+        stack: &'static Stack,
+        #[command(flatten)]
+        work: Work,
+    },
     /// Writes a stack's parameters as YAML for `sam deploy --parameter-overrides file://FILE`: from the outputs of the
     /// stacks it needs, else from the environment (parameter DomainName from DOMAIN_NAME; unset or empty means the
     /// template's default).
@@ -105,6 +115,11 @@ fn any_stack(name: &str) -> Result<&'static Stack, String> {
     })
 }
 
+fn sam_stack(name: &str) -> Result<&'static Stack, String> {
+    let stack = any_stack(name)?;
+    if holds_data(stack) { Err(format!("{name} is deployed by `firefly-deploy data`")) } else { Ok(stack) }
+}
+
 fn data_stack(name: &str) -> Result<&'static Stack, String> {
     let stack = any_stack(name)?;
     let known = || format!("data are held by {}; deploy the others with `sam deploy`", names(holds_data));
@@ -143,7 +158,9 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        say("firefly-deploy: a command is needed: params, data, delete, check-environment or graph; see --help");
+        say(
+            "firefly-deploy: a command is needed: prepare, params, data, delete, check-environment or graph; see --help"
+        );
         return ExitCode::from(2);
     }
     let text = error.to_string();
@@ -155,12 +172,17 @@ fn usage(error: &clap::Error) -> ExitCode {
 async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
     match command {
+        Command::Prepare { stack, work } => {
+            let account = connect(&environment, work.role_arn, Waits::minutes(work.wait_minutes)).await?;
+            prepare(&account, stack).await?;
+        }
         Command::Params { stack, output } => {
             let account = connect(&environment, String::new(), Waits::minutes(1)).await?;
             write(output.as_deref(), &params(&account, stack, &environment).await?)?;
         }
         Command::Data { stack, dry_run, work } => {
             let account = connect(&environment, work.role_arn, Waits::minutes(work.wait_minutes)).await?;
+            check_bucket(&account, stack, &environment).await?;
             if dry_run {
                 print_result(plan_data(&account, stack, &environment).await?.to_string())?;
             } else {

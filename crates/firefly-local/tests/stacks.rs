@@ -56,7 +56,7 @@ fn the_gateway_has_its_cors_rules_throttle_and_issuer() {
     assert_eq!(gateway.cors.expose_headers, ["etag", "retry-after"]);
     assert!(!gateway.cors.allow_credentials, "never together with any origin");
     assert_eq!(gateway.cors.max_age_seconds, 3600);
-    assert_eq!((gateway.throttle.burst, gateway.throttle.rate), (1000, 500.0));
+    assert_eq!((gateway.throttle.burst, gateway.throttle.rate), (1000, 5000.0));
     assert_eq!(gateway.authorizer.issuer, "https://cognito-idp.eu-west-3.amazonaws.com/eu-west-3_abc");
     assert_eq!(gateway.authorizer.audience, ["client"]);
 

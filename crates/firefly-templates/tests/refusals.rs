@@ -76,7 +76,7 @@ fn an_unresolvable_value_is_refused_with_its_place() {
         ("!Sub '${Given'", "Fn::Sub takes a text, or a text and a mapping of single values, with closed ${…}"),
         ("!Sub ['${Given}']", "Fn::Sub takes a text, or a text and a mapping of single values, with closed ${…}"),
         ("!Sub '${Role.Id}'", "the attribute Role.Id is not known here"),
-        ("!GetAtt Bucket.Arn", "the attribute Bucket.Arn is not known here"),
+        ("!GetAtt Bucket.DomainName", "the attribute Bucket.DomainName is not known here"),
         ("!GetAtt Nowhere.Arn", "Nowhere.Arn is no parameter, resource or pseudo-parameter of the template"),
         ("!GetAtt Role", "Fn::GetAtt takes a resource and an attribute"),
         ("!If [Nowhere, a, b]", "Nowhere is no condition of the template"),

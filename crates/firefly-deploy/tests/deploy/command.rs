@@ -43,11 +43,12 @@ pub(crate) fn assert_fails(output: &Output, status: i32, expected: &str) {
 #[tokio::test]
 async fn a_wrong_command_line_is_one_line_and_exit_status_2() {
     for (arguments, expected) in [
-        (&[][..], "a command is needed: params, data, delete, check-environment or graph"),
+        (&[][..], "a command is needed: prepare, params, data, delete, check-environment or graph"),
         (&["deploy"], "unrecognized subcommand 'deploy'"),
         (&["params"], "<STACK>"),
         (&["params", "nothing"], "there are cognito, dynamodb-devices, "),
         (&["params", "bootstrap"], "deployed by hand: see README"),
+        (&["prepare", "dynamodb-devices"], "dynamodb-devices is deployed by `firefly-deploy data`"),
         (&["data", "cognito"], "data are held by dynamodb-devices, dynamodb-registration-keys, s3-device-backups;"),
         (&["data", "dynamodb-devices", "--wait-minutes", "0"], "--wait-minutes"),
         (&["data", "dynamodb-devices", "--force"], "unexpected argument '--force'"),

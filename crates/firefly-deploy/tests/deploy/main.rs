@@ -11,6 +11,7 @@ mod environment;
 mod graph;
 mod interruption;
 mod params;
+mod prepare;
 mod recovery;
 mod refusal;
 mod replacement;

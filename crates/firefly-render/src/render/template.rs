@@ -73,13 +73,31 @@ Parameters:
     Default: ''
     AllowedPattern: '([0-9A-Fa-f]{64}(,[0-9A-Fa-f]{64})?)?'
     ConstraintDescription: One or two SHA-256 digests of 64 hex digits each, separated by a comma, or nothing
+  LogRetentionDays:
+    Type: Number
+    Description: Days that log events are kept
+    Default: 30
+    AllowedValues: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+  PermissionsBoundaryArn:
+    Type: String
+    Description: The most that the role can allow (output PermissionsBoundaryArn of firefly-bootstrap); empty sets no limit
+    Default: ''
 ",
     );
     for store in used {
         if let Kind::Bucket { parameter, default, .. } = &store.kind {
             let default = default.replace("${AWS::AccountId}", "ACCOUNT").replace("${AWS::Region}", "REGION");
             let description = yaml::scalar(&format!("Bucket of the {}; empty means {default}", store.name));
-            let _ = write!(out, "  {parameter}:\n    Type: String\n    Description: {description}\n    Default: ''\n");
+            let _ = write!(
+                out,
+                "  {parameter}:
+    Type: String
+    Description: {description}
+    Default: ''
+    AllowedPattern: (firefly-[a-z0-9.-]{{1,55}})?
+    ConstraintDescription: the name of a bucket that begins with firefly-
+"
+            );
         }
     }
     out
@@ -90,6 +108,7 @@ fn conditions(used: &[&Store]) -> String {
 Conditions:
   HasSharedLayer: !Not [!Equals [!Ref SharedLayerArn, '']]
   HasAppConfigExtension: !Not [!Equals [!Ref AppConfigExtensionLayerArn, '']]
+  HasPermissionsBoundary: !Not [!Equals [!Ref PermissionsBoundaryArn, '']]
 "
     .to_owned();
     for store in used {
@@ -113,7 +132,7 @@ fn log_group(function: &Function) -> String {
             comment: No secret, key, signature or backup content is ever logged; the service's own encryption at rest is enough.
     Properties:
       LogGroupName: /aws/lambda/firefly-{}
-      RetentionInDays: 30
+      RetentionInDays: !Ref LogRetentionDays
 ",
         function.name
     )
@@ -126,6 +145,7 @@ fn role(function: &Function, stores: &[Store]) -> String {
     Type: AWS::IAM::Role
     Properties:
       RoleName: firefly-{}-role
+      PermissionsBoundary: !If [HasPermissionsBoundary, !Ref PermissionsBoundaryArn, !Ref AWS::NoValue]
       AssumeRolePolicyDocument:
         Version: '2012-10-17'
         Statement:

@@ -213,6 +213,16 @@ pub(crate) fn delete(state: &mut State, resource: &Resource) -> Result<(), Strin
             state.log_groups.remove(name);
             Ok(())
         }
+        // Amazon Cognito API Reference, DeleteUserPool and DeletionProtection.
+        "AWS::Cognito::UserPool" => {
+            if state.pools.get(name) == Some(&true) {
+                return Err("The user pool cannot be deleted because deletion protection is activated. Deletion \
+                            protection must be inactivated first."
+                    .to_owned());
+            }
+            state.pools.remove(name);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
