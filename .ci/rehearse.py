@@ -1,13 +1,15 @@
 """rehearse.py FOLDER: what is deployed, as far as moto (an imitation of AWS) goes.
 
 FOLDER holds the templates as CloudFormation gets them, from translate.py. The function and data stacks are made, changed
-and deleted; the bootstrap stack is made, and other environments than its own are refused; stacks are deployed as the
+and deleted, and lost data brought back; the bootstrap stack is made, and other environments than its own are refused; stacks are deployed as the
 workflows deploy them; the root template is built and packaged; and the
 integration test runs against the local cloud on moto's Cognito, DynamoDB and S3. Needs target/debug/firefly-local and
 what `.ci/build firefly-deploy live` makes. moto does not know the routes of an HTTP API, alarms, TTL, point-in-time
 recovery or imports.
 """
 
+import datetime
+import http.server
 import io
 import json
 import logging
@@ -18,6 +20,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import unittest.mock
 import warnings
 import zipfile
 
@@ -155,7 +159,7 @@ def rehearse_data(templates):
         made = dynamodb.describe_table(TableName=table)["Table"]
         expect(f"{table}: keys", made["KeySchema"], [{"AttributeName": key, "KeyType": "HASH"}])
         indexes = [index["IndexName"] for index in made.get("GlobalSecondaryIndexes") or []]
-        expect(f"{table}: indexes", indexes, ["product_hex-index"] if name == "devices" else [])
+        expect(f"{table}: indexes", indexes, ["product_hex-keys-index"] if name == "devices" else [])
         expect(f"{table}: billing", made["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST")
         expect(f"{table}: protection", made["DeletionProtectionEnabled"], True)
         dynamodb.put_item(TableName=table, Item=item)
@@ -166,6 +170,61 @@ def rehearse_data(templates):
     bucket = stack.create()["BackupBucketName"]
     stack.delete()
     s3.head_bucket(Bucket=bucket)
+
+
+def rehearse_restore():
+    """Rows and backups that are lost come back; those that came later stay."""
+    dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
+    table, copy = "firefly-devices", "firefly-devices-restored"
+    rows = [{"uuid": {"S": name}, "product_id": {"S": "before"}} for name in ("kept", "lost", "changed", "kept#replay")]
+    for row in rows:
+        dynamodb.put_item(TableName=table, Item=row)
+    dynamodb.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=copy, UseLatestRestorableTime=True)
+    dynamodb.delete_item(TableName=table, Key={"uuid": {"S": "lost"}})
+    dynamodb.delete_item(TableName=table, Key={"uuid": {"S": "kept#replay"}})
+    dynamodb.put_item(TableName=table, Item=rows[2] | {"product_id": {"S": "after"}})
+    dynamodb.put_item(TableName=table, Item={"uuid": {"S": "later"}})
+
+    def found():
+        return {row["uuid"]["S"]: row.get("product_id", {}).get("S") for row in dynamodb.scan(TableName=table)["Items"]}
+
+    before = found()
+    done = succeeds(run(sys.executable, ROOT / "scripts/restore", "table", copy, table))
+    expect("restore without --apply", (found(), "2 rows to write" in done), (before, True))
+    succeeds(run(sys.executable, ROOT / "scripts/restore", "table", copy, table, "--apply"))
+    expect("rows", found(), {"kept": "before", "lost": "before", "changed": "before", "later": None})
+    again = succeeds(run(sys.executable, ROOT / "scripts/restore", "table", copy, table, "--apply"))
+    expect("restore again", "0 rows written" in again, True)
+    for name in found():
+        dynamodb.delete_item(TableName=table, Key={"uuid": {"S": name}})
+    dynamodb.delete_table(TableName=copy)
+
+    bucket = f"firefly-device-backups-{ACCOUNT}-{REGION}"
+    # As the template says; moto's CloudFormation leaves it out.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    day = datetime.datetime(2026, 11, 1)
+
+    def at(days, act, **arguments):
+        with unittest.mock.patch("moto.s3.models.utcnow", return_value=day + datetime.timedelta(days=days)):
+            act(Bucket=bucket, **arguments)
+
+    for key in ("kept", "lost", "replaced"):
+        at(0, s3.put_object, Key=key, Body=b"before", Metadata={"etag": "0f" * 32})
+    at(2, s3.delete_object, Key="lost")
+    at(2, s3.put_object, Key="replaced", Body=b"after")
+    at(2, s3.put_object, Key="later", Body=b"after")
+    restore = [sys.executable, ROOT / "scripts/restore", "bucket", bucket, "2026-11-02T00:00:00Z"]
+    expect("restore of one", "1 objects to write" in succeeds(run(*restore, "lost")), True)
+    succeeds(run(*restore, "--apply"))
+    for key, body in (("kept", b"before"), ("lost", b"before"), ("replaced", b"before"), ("later", b"after")):
+        restored = s3.get_object(Bucket=bucket, Key=key)
+        expect(f"backup {key}", restored["Body"].read(), body)
+        expect(f"metadata of {key}", restored["Metadata"], {} if key == "later" else {"etag": "0f" * 32})
+    for kind in ("Versions", "DeleteMarkers"):
+        for version in s3.list_object_versions(Bucket=bucket).get(kind, []):
+            s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    fails_in_one_line = run(sys.executable, ROOT / "scripts/restore", "table", "absent", table)
+    expect("a table that is not there", (fails_in_one_line.returncode, fails_in_one_line.stdout.count("\n")), (1, 1))
 
 
 def run(*command, **variables):
@@ -246,7 +305,14 @@ def rehearse_deploys():
         fails(deploy("func-api-health-get"), "build it first")
     fails(deploy("cognito", USER_POOL_DELETION_PROTECTION="no"), "ACTIVE or INACTIVE")
     fails(deploy("cognito", ARTIFACT_BUCKET=""), "ARTIFACT_BUCKET")
+    # A new pool is made without protection, and then protected.
+    made = succeeds(deploy("cognito"))
+    expect("protected by a second deployment", made.count("Initiating deployment"), 2)
+    expect("parameters", given("firefly-cognito")["UserPoolDeletionProtection"], "ACTIVE")
+    # moto sees no difference in a parameter that goes back.
+    boto3.client("cloudformation").delete_stack(StackName="firefly-cognito")
     succeeds(deploy("cognito", USER_POOL_DELETION_PROTECTION="INACTIVE"))
+    expect("tags", described("firefly-cognito")["Tags"], [{"Key": "Application", "Value": "firefly"}])
     expect("parameters", given("firefly-cognito")["UserPoolDeletionProtection"], "INACTIVE")
     expect("parameters", set(given("firefly-cognito").values()), {"INACTIVE", ""})
     expect("role", described("firefly-cognito")["RoleARN"], ROLE)
@@ -257,7 +323,7 @@ def rehearse_deploys():
     succeeds(deploy("api-gateway", THROTTLING_RATE_LIMIT="7"))
     parameters = given("firefly-api-gateway")
     found = [parameters[name] for name in ("UserPoolId", "UserPoolClientId", "ThrottlingRateLimit", "ThrottlingBurstLimit")]
-    expect("parameters", found, ["pool", "client", "7", "1000"])
+    expect("parameters", found, ["pool", "client", "7", "500"])
     stand_in("firefly-api-gateway", ApiId="a1b2c3")
     succeeds(deploy("observability", WRONG_KEYS="7"))
     parameters = given("firefly-observability")
@@ -268,6 +334,43 @@ def rehearse_deploys():
     watched = [metric for widget in json.loads(body)["widgets"] for metric in widget["properties"].get("metrics", [])]
     expect("what the dashboard shows", ["AWS/ApiGateway", "5xx", "ApiId", "a1b2c3"] in watched, True)
     expect("what the dashboard leaves open", "${" in body, False)
+
+
+class Settings(http.server.BaseHTTPRequestHandler):
+    """Lambda's GetAccountSettings, which moto does not know."""
+
+    concurrency = 1000
+
+    def do_GET(self):
+        body = json.dumps({"AccountLimit": {"ConcurrentExecutions": self.concurrency}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def rehearse_throttle():
+    """A throttle beyond the account's concurrency is a warning in one line."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Settings)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    variables = {"AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{server.server_port}"}
+    for concurrency, rate, warning in (
+        (1000, "4000", ""),
+        (1000, "0.5", ""),
+        (10, "40", ""),
+        (1000, "4001", "4001 requests a second of 0.25 s take 1001 concurrent executions and this account has 1000,"),
+        (10, "2000", "take 500 concurrent executions and this account has 10, so that Lambda refuses the rest: ask for more"),
+    ):
+        Settings.concurrency = concurrency
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as parameters:
+            parameters.write(f'UserPoolId: "p"\nThrottlingRateLimit: "{rate}"\n')
+            parameters.flush()
+            said = succeeds(run(sys.executable, ROOT / ".ci/concurrency.py", parameters.name, **variables))
+        expect(f"{rate} at {concurrency}: {said!r}", (said.count("\n"), warning in said), (1 if warning else 0, True))
+    server.shutdown()
 
 
 def rehearse_conflicts():
@@ -381,9 +484,12 @@ def main():
         print(f"{rehearse_functions(templates)} function stacks made, changed and deleted")
         rehearse_data(templates)
         print("data stacks made, changed and deleted; their data stayed")
+        rehearse_restore()
+        print("lost rows and backups brought back")
         rehearse_environment(templates["stacks-bootstrap"])
         print("other environments, other regions and old bootstraps refused")
         rehearse_deploys()
+        rehearse_throttle()
         rehearse_conflicts()
         print("stacks deployed by .ci/deploy")
         rehearse_whole()

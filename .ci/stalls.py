@@ -21,6 +21,8 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 STALLS = [
     ("half a body", HALF_A_BODY, 200, 30, b"HTTP/1.1 408 "),
     ("half a head", b"GET /health HTTP/1.1\r\nHost: ", 20, 10, b""),
+    ("half a head ahead of its turn", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\n", 20, 10,
+     b"HTTP/1.1 200 "),
     ("nothing", b"", 20, 60, b""),
 ]
 # What a busy machine may add, in seconds.

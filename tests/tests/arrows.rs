@@ -7,16 +7,18 @@ use std::process::Command;
 use serde_json::Value;
 
 /// A crate, and the crates that its code may depend on. `*` stands for any text.
-const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
+    ("firefly-capacity", &["firefly-output"]),
     ("firefly-core", &[]),
+    ("firefly-output", &[]),
     ("firefly-templates", &[]),
     ("firefly-runtime", &["firefly-core"]),
     ("firefly-stores", &["firefly-core", "firefly-runtime"]),
     ("firefly-http", &["firefly-core", "firefly-runtime", "firefly-stores"]),
     ("func-*", &["firefly-core", "firefly-http", "firefly-runtime", "firefly-stores"]),
     ("firefly-functions", &["firefly-core", "firefly-http", "firefly-runtime", "firefly-templates", "func-*"]),
-    ("firefly-device", &["firefly-core"]),
-    ("firefly-deploy", &["firefly-templates"]),
+    ("firefly-device", &["firefly-core", "firefly-output"]),
+    ("firefly-deploy", &["firefly-output", "firefly-templates"]),
     ("firefly-render", &["firefly-templates"]),
     ("emulator-*", &["emulator-kit"]),
     (
@@ -26,6 +28,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
             "firefly-core",
             "firefly-functions",
             "firefly-http",
+            "firefly-output",
             "firefly-runtime",
             "firefly-stores",
             "firefly-templates",

@@ -14,10 +14,10 @@ fn called_by(is: impl Fn(Caller) -> bool) -> Vec<&'static Listed> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_genuine_request_of_every_function_is_answered_with_success() {
     let cloud = TestCloud::start().await;
-    let device = cloud.registered_device().await;
-    let envelope = device.seal(b"{}", &[7; 12]).expect("a small plaintext");
     for function in &ALL {
-        // A backup to be read or deleted.
+        // A device to be deleted, a backup to be read or deleted.
+        let device = cloud.registered_device().await;
+        let envelope = device.seal(b"{}", &[7; 12]).expect("a small plaintext");
         assert_eq!(cloud.upload(&device, &envelope).await.status, 200);
         let answer = cloud.send_genuine(function, &device).await;
         assert!((200..300).contains(&answer.status), "{}: {} {:?}", function.name, answer.status, answer.body);

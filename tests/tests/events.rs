@@ -15,7 +15,7 @@ use firefly_testkit::{Invoked, START, TestCloud, special_case};
 use serde_json::{Value, json};
 
 /// The functions whose recorded events tell a story, in its order, with the statuses of their answers.
-const STORY: [(&str, u16); 9] = [
+const STORY: [(&str, u16); 10] = [
     ("func-api-health-get", 200),
     ("func-api-registration-keys-post", 201),
     ("func-api-registration-keys-get", 200),
@@ -25,6 +25,7 @@ const STORY: [(&str, u16); 9] = [
     ("func-api-devices-backup-get", 200),
     ("func-api-devices-backup-delete", 200),
     ("func-api-devices-get", 200),
+    ("func-api-registration-keys-delete", 204),
 ];
 
 /// The answers to recorded events on empty engines. Another function may give any answer that it says.
@@ -38,6 +39,7 @@ const ON_EMPTY_ENGINES: &[(&str, u16)] = &[
     ("func-api-devices-backup-get", 401),
     ("func-api-devices-backup-delete", 401),
     ("func-api-devices-get", 200),
+    ("func-api-registration-keys-delete", 204),
 ];
 
 /// Every function.
@@ -78,7 +80,7 @@ async fn recorded_events_are_answered() {
         answers.push(answer);
     }
 
-    let [_, made, keys, _, registration, stored, restored, _, devices] = &answers[..] else { unreachable!() };
+    let [_, made, keys, _, registration, stored, restored, _, devices, _] = &answers[..] else { unreachable!() };
     assert_eq!(json(keys)["registration_keys"][0]["key"], json(made)["key"]);
     let [_, _, _, register, _, backup, ..] = functions.each_ref().map(Invoked::event);
     let sent: Value = serde_json::from_str(register.get("/body").unwrap().as_str().unwrap()).unwrap();
@@ -91,6 +93,16 @@ async fn recorded_events_are_answered() {
     assert_eq!([stored.header("etag"), restored.header("etag")], [Some(etag); 2]);
     assert_eq!(backup.clone().body(&restored.body).get("/body"), backup.get("/body"));
     assert_eq!(json(&devices.clone())["devices"][0]["mcu"], sent["mcu"]);
+}
+
+/// The event; a version of a backup that its path names is one of the recorded device's.
+async fn with_a_stored_version(cloud: &TestCloud, event: Event) -> Event {
+    if event.get("/pathParameters/version").is_none() {
+        return event;
+    }
+    let device = event.get("/pathParameters/uuid").unwrap().as_str().unwrap().parse().unwrap();
+    let versions = cloud.object_versions(device).await;
+    event.with("/pathParameters/version", versions[0].as_str())
 }
 
 /// Each event finds the recorded device with its backup, and the recorded key. `.ci/measure` makes functions that are not of
@@ -107,7 +119,8 @@ async fn the_recorded_event_of_a_function_outside_the_story_is_a_success() {
         // The registration has spent it.
         put_recorded_key(&cloud).await;
         let function = Invoked::new(&cloud, function.name);
-        let (status, function) = (answer(&function, &function.event()).await.status, function.function());
+        let event = with_a_stored_version(&cloud, function.event()).await;
+        let (status, function) = (answer(&function, &event).await.status, function.function());
         let is_said = function.statuses.contains(&status);
         assert!((200..300).contains(&status) && is_said, "{}: {status}", function.name);
     }
@@ -130,7 +143,7 @@ async fn strange_members_change_no_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_absent_or_odd_member_gets_the_status_of_its_route() {
     let cloud = TestCloud::start().await;
-    let [health, keys_post, keys_get, register, registration, post, get, delete, devices] =
+    let [health, keys_post, keys_get, register, registration, post, get, delete, devices, revoke] =
         STORY.map(|(name, _)| Invoked::new(&cloud, name));
     let claims = "/requestContext/authorizer/jwt/claims";
     let groups = "/requestContext/authorizer/jwt/claims/cognito:groups";
@@ -163,6 +176,10 @@ async fn an_absent_or_odd_member_gets_the_status_of_its_route() {
         (&keys_post, "/requestContext/authorizer", json!({}), 401),
         (&keys_get, "/requestContext/authorizer/jwt", Value::Null, 401),
         (&keys_get, claims, Value::Null, 401),
+        (&revoke, "/requestContext/authorizer", Value::Null, 401),
+        (&revoke, "/pathParameters", Value::Null, 400),
+        (&revoke, "/pathParameters/key", json!("a1b2c3"), 400),
+        (&revoke, "/pathParameters/key", json!("A1B2C\u{1}"), 400),
         (&keys_get, claims, json!({ "Sub": "a", "sub ": "b" }), 401),
         (&devices, "/requestContext/authorizer", Value::Null, 403),
         (&devices, claims, json!({ "groups": "[super_users]" }), 403),

@@ -1,14 +1,22 @@
 //! Every role allows what its function does, and nothing else.
 
-#![expect(clippy::expect_used, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
 use std::collections::BTreeSet;
 
-use firefly_device::registration_body;
+use aws_sdk_dynamodb::types::{
+    CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndexUpdate, Projection,
+    ProjectionType,
+};
+use firefly_device::{Identity, registration_body};
 use firefly_templates::{FunctionTemplate, Grant};
+use firefly_testkit::answer::json;
+use firefly_testkit::faults::{Call, Fault, Faults};
 use firefly_testkit::recorder::{Recorder, Used};
 use firefly_testkit::runtime_api::template;
+use firefly_testkit::stored::DEVICES;
 use firefly_testkit::{TestCloud, new_device};
+use futures::join;
 
 const AWS: &str = "us-east-1:000000000000";
 
@@ -48,8 +56,8 @@ fn differences(template: &FunctionTemplate, used: &BTreeSet<Used>) -> Vec<String
     found
 }
 
-/// Does everything that makes any function call AWS.
-async fn everything(cloud: &TestCloud) {
+/// Does everything that makes any function call AWS; `engines` are reached without being recorded.
+async fn everything(cloud: &TestCloud, engines: &TestCloud) {
     assert_eq!(cloud.request("GET", "/health", &[], None).await.status, 200);
 
     let key = cloud.mint().await;
@@ -90,6 +98,8 @@ async fn everything(cloud: &TestCloud) {
     }
 
     for function in &firefly_functions::ALL {
+        // One of them deletes its device.
+        let device = cloud.registered_device().await;
         let answer = cloud.send_genuine(function, &device).await;
         assert!(function.statuses.contains(&answer.status), "{}: {}", function.name, answer.status);
     }
@@ -98,12 +108,71 @@ async fn everything(cloud: &TestCloud) {
     for path in ["/devices", &product] {
         assert_eq!(cloud.as_user("root", &["super_users"], "GET", path).await.status, 200);
     }
+    with_the_earlier_index_alone(engines).await;
+    let listed = cloud.as_user("root", &["super_users"], "GET", &product).await;
+    let listed = json(&listed)["devices"].as_array().expect("a list").clone();
+    assert!(listed.iter().any(|listed| listed["uuid"] == device.uuid().to_string()), "{listed:?}");
+
+    operate(cloud, &device).await;
+}
+
+/// Gives the devices' table the index that earlier deployments made, in place of its own.
+async fn with_the_earlier_index_alone(engines: &TestCloud) {
+    let table = engines.dynamodb().describe_table().table_name(DEVICES).send().await;
+    let table = table.expect("the embedded DynamoDB answers").table.expect("the table is there");
+    let [own] = table.global_secondary_indexes() else { panic!("{:?}", table.global_secondary_indexes()) };
+    let (name, key_schema) = (own.index_name().expect("it has a name"), own.key_schema().to_vec());
+    let earlier = CreateGlobalSecondaryIndexAction::builder()
+        .index_name("product_hex-index")
+        .set_key_schema(Some(key_schema))
+        .projection(Projection::builder().projection_type(ProjectionType::All).build());
+    let deletion = DeleteGlobalSecondaryIndexAction::builder().index_name(name);
+    for update in [
+        GlobalSecondaryIndexUpdate::builder().create(earlier.build().expect("an index")),
+        GlobalSecondaryIndexUpdate::builder().delete(deletion.build().expect("an index")),
+    ] {
+        let request =
+            engines.dynamodb().update_table().table_name(DEVICES).global_secondary_index_updates(update.build());
+        let request = request.set_attribute_definitions(table.attribute_definitions.clone());
+        request.send().await.expect("the embedded DynamoDB updates the table");
+    }
+}
+
+/// Does what makes the operators' functions call AWS, and deletes the device in the end.
+async fn operate(cloud: &TestCloud, device: &Identity) {
+    let path = format!("/devices/{}", device.uuid());
+    let operator = async |cloud: &TestCloud, method: &str, what: &str| {
+        cloud.as_user("root", &["super_users"], method, &format!("{path}{what}")).await
+    };
+    let envelope = device.seal(b"{}", &[7; 12]).expect("a small plaintext");
+    assert_eq!(cloud.upload(device, &envelope).await.status, 200);
+    let backups = operator(cloud, "GET", "/backups").await;
+    assert_eq!(backups.status, 200);
+    let restore = format!("/backups/{}/restore", json(&backups)["backups"][0]["version"].as_str().expect("a version"));
+    assert_eq!(operator(cloud, "POST", &restore).await.status, 200);
+
+    // The device is deleted while a backup is on its way to S3.
+    let row = cloud.device_item(device.uuid()).await.expect("a device");
+    let (slow, faults) = Faults::over(cloud).await;
+    faults.every(Call::PutObject, Fault::Hold(Box::new(Fault::Pass)));
+    let deleted_meanwhile = async |calls| {
+        faults.arrived(Call::PutObject, calls).await;
+        cloud.delete_device_item(device.uuid()).await;
+        faults.release();
+    };
+    assert_eq!(join!(slow.upload(device, &envelope), deleted_meanwhile(1)).0.status, 401);
+    cloud.put_item(DEVICES, row).await;
+    assert_eq!(join!(operator(&slow, "POST", &restore), deleted_meanwhile(2)).0.status, 404);
+
+    // The nonces of the record have to be kept for a minute.
+    cloud.advance(3_600);
+    assert_eq!(operator(cloud, "DELETE", "").await.status, 200);
 }
 
 async fn recorded() -> BTreeSet<Used> {
     let engines = TestCloud::start().await;
     let (cloud, recorder) = Recorder::over(&engines).await;
-    everything(&cloud).await;
+    everything(&cloud, &engines).await;
     recorder.used()
 }
 
@@ -116,7 +185,9 @@ async fn every_role_allows_what_its_function_does_and_nothing_else() {
     let used = recorded().await;
     let found: Vec<_> = templates().flat_map(|template| differences(&template, &used)).collect();
     assert!(found.is_empty(), "{found:#?}");
-    let names: BTreeSet<_> = used.iter().map(|used| used.function.as_str()).collect();
+    // The test itself reads and writes, too.
+    let names = used.iter().map(|used| used.function.as_str()).filter(|name| name.starts_with("func-"));
+    let names: BTreeSet<_> = names.collect();
     let granted: Vec<_> = templates().filter(|template| template.actions.len() > base(&template.name).len()).collect();
     assert_eq!(names, granted.iter().map(|template| template.name.as_str()).collect(), "who calls AWS");
 }

@@ -1,8 +1,8 @@
 //! Random lives of several devices at once, held against a small model.
 //!
 //! A case is a few rounds. In a round every device does its steps in order while the others do theirs, over two
-//! instances; keys are shared. Between rounds time passes, keys are minted and devices are revoked. The model says of each
-//! device's step what must be answered, and of each key that it registers at most one device.
+//! instances; keys are shared. Between rounds time passes, keys are minted and deleted, and devices are revoked. The
+//! model says of each device's step what must be answered, and of each key that it registers at most one device.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::{HashMap, HashSet};
@@ -38,6 +38,8 @@ enum Step {
 struct Round {
     minted: u8,
     seconds: u64,
+    /// The user who minted this key deletes it, whatever has become of it.
+    withdrawn: Option<prop::sample::Index>,
     /// The operator deletes this device's row.
     revoked: Option<usize>,
     steps: [Vec<Step>; DEVICES],
@@ -71,9 +73,11 @@ fn round() -> impl Strategy<Value = Round> {
     let seconds = prop_oneof![3 => 0..30_u64, 1 => 1_790..1_810_u64];
     let revoked = prop_oneof![3 => Just(None), 1 => (0..DEVICES).prop_map(Some)];
     let steps = prop::array::uniform4(prop::collection::vec(step(), 0..5));
-    (0..4_u8, seconds, revoked, steps).prop_map(|(minted, seconds, revoked, steps)| Round {
+    let withdrawn = prop_oneof![3 => Just(None), 1 => any::<prop::sample::Index>().prop_map(Some)];
+    (0..4_u8, seconds, withdrawn, revoked, steps).prop_map(|(minted, seconds, withdrawn, revoked, steps)| Round {
         minted,
         seconds,
+        withdrawn,
         revoked,
         steps,
     })
@@ -141,6 +145,21 @@ async fn replay(cloud: &TestCloud, device: &Device) {
     assert_eq!(status, 401);
 }
 
+/// Lets the round's time pass, mints its keys and withdraws one.
+async fn change_keys(cloud: &TestCloud, round: &Round, keys: &mut Vec<(String, u64)>) {
+    cloud.advance(round.seconds);
+    for _ in 0..round.minted {
+        keys.push((cloud.mint().await.as_str().to_owned(), cloud.now().get() + 1_800));
+    }
+    if let Some(index) = round.withdrawn.filter(|_| !keys.is_empty()) {
+        let withdrawn = index.index(keys.len());
+        let (key, expires_at) = &mut keys[withdrawn];
+        let path = format!("/registration-keys/{key}");
+        assert_eq!(cloud.as_user("installer", &[], "DELETE", &path).await.status, 204);
+        *expires_at = 0;
+    }
+}
+
 async fn live_a_case(clouds: &Arc<[TestCloud; 2]>, rounds: Vec<Round>) {
     let mut keys: Vec<(String, u64)> = Vec::new();
     let mut spent_before = HashSet::new();
@@ -156,10 +175,7 @@ async fn live_a_case(clouds: &Arc<[TestCloud; 2]>, rounds: Vec<Round>) {
         .collect();
     for round in rounds {
         let cloud = &clouds[0];
-        cloud.advance(round.seconds);
-        for _ in 0..round.minted {
-            keys.push((cloud.mint().await.as_str().to_owned(), cloud.now().get() + 1_800));
-        }
+        change_keys(cloud, &round, &mut keys).await;
         if let Some(revoked) = round.revoked {
             let device = &mut devices[revoked];
             cloud.delete_device_item(device.identity.uuid()).await;

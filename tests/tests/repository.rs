@@ -153,6 +153,18 @@ fn released_functions_hold_no_debug_events() {
     assert!(manifest.contains("tracing = { workspace = true, features = [\"release_max_level_info\"] }"));
 }
 
+/// A panic of a handler is answered as an error of that one invocation, which needs unwinding. cargo-lambda chooses `abort`
+/// where the profile is silent.
+#[test]
+fn released_functions_unwind() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let (_, profile) = manifest.split_once("[profile.release]\n").unwrap();
+    let settings: Vec<_> = profile.lines().take_while(|line| !line.starts_with('[')).collect();
+    assert!(settings.contains(&"panic = \"unwind\""), "{settings:?}");
+    let config = fs::read_to_string(root().join(".cargo/config.toml")).unwrap_or_default();
+    assert!(!config.contains("panic"), "{config}");
+}
+
 /// An emulator is AWS on the loopback interface, for any program: neither code nor comment names this project.
 #[test]
 fn an_emulator_knows_nothing_of_firefly() {

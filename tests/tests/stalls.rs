@@ -84,6 +84,53 @@ async fn half_a_head_after_an_answer_is_given_up() {
     }
 }
 
+/// The half head has come together with the request before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_head_that_came_ahead_is_given_up() {
+    let cloud = TestCloud::with_deadlines(Deadlines { head: SHORT, body: NEVER, idle: NEVER }).await;
+    let health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let post = "POST /devices/register HTTP/1.1\r\nHost: x\r\n";
+    let mut connections = Vec::new();
+    for (requests, statuses) in [
+        (health.to_owned(), &["200"][..]),
+        (format!("{health}{health}"), &["200", "200"]),
+        (format!("{post}Content-Length: 4\r\n\r\n{{}}\r\n"), &["400"]),
+        (format!("{post}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"), &["400"]),
+    ] {
+        for half in ["G", "GET /health HTTP/1.1\r\n", "GET /health HTTP/1.1\r\nHost: x\r\nX: "] {
+            let stream = stalled(&cloud, 1, &format!("{requests}{half}")).await.remove(0);
+            connections.push((stream, statuses));
+        }
+    }
+    let (streams, statuses): (Vec<_>, Vec<_>) = connections.into_iter().unzip();
+    for (said, statuses) in said_at_the_end(streams).await.into_iter().zip(statuses) {
+        let answers: Vec<_> = said.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        assert_eq!(answers, statuses, "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_waits_after_a_whole_request_is_kept() {
+    let cloud = TestCloud::with_deadlines(Deadlines { head: SHORT, body: NEVER, idle: NEVER }).await;
+    let health = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    let post = "POST /devices/register HTTP/1.1\r\nHost: x\r\n";
+    for request in [
+        health.to_owned(),
+        format!("{post}Content-Length: 2\r\n\r\n{{}}"),
+        format!("{post}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
+    ] {
+        let mut kept = stalled(&cloud, 1, &request).await.remove(0);
+        assert_eq!(timeout(GENEROUS, kept.read_u8()).await.unwrap().unwrap(), b'H');
+        // The deadline of a head passes meanwhile, twice.
+        for _ in 0..2 {
+            drop(said_at_the_end(stalled(&cloud, 1, "G").await).await);
+        }
+        kept.write_all(health.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let said = said_at_the_end(vec![kept]).await.remove(0);
+        assert!(said.contains("HTTP/1.1 200 OK\r\n"), "{request}: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_is_given_up() {
     let cloud = TestCloud::with_deadlines(Deadlines { head: NEVER, body: NEVER, idle: SHORT }).await;
@@ -96,7 +143,8 @@ async fn an_idle_connection_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_not_read_is_given_up() {
-    let cloud = TestCloud::with_deadlines(Deadlines { head: NEVER, body: NEVER, idle: SHORT }).await;
+    // Heads that have come ahead of their turn have the deadline of a head.
+    let cloud = TestCloud::with_deadlines(Deadlines { head: SHORT, body: NEVER, idle: NEVER }).await;
     // Answers of many MB, asked for at once and not read: more than the buffers of both ends hold.
     let request = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
     let mut stream = stalled(&cloud, 1, "").await.remove(0);

@@ -50,6 +50,12 @@ pub(crate) fn find(names: &[&str], directory: &Path) -> Result<Vec<Bootstrap>, B
     names.iter().map(|name| Bootstrap::read(name, &directory.join(name))).collect()
 }
 
+/// The binary of this name.
+pub(crate) fn of<'a>(bootstraps: &'a [Bootstrap], name: &str) -> Result<&'a Bootstrap, BenchError> {
+    let found = bootstraps.iter().find(|bootstrap| bootstrap.name == name);
+    found.ok_or_else(|| BenchError::NoBinary { name: name.to_owned() })
+}
+
 /// The executables that a release build of these packages has made or found fresh.
 fn cargo_build(packages: &[&str]) -> Result<Vec<PathBuf>, BenchError> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));

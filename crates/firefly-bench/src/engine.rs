@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use firefly_device::{Identity, registration_body};
+use firefly_testkit::Tls;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
@@ -18,7 +19,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::BenchError;
 use crate::server::{HttpServer, reply};
-use crate::tls::Tls;
 
 /// The number of devices that a scan finds: a page of 1 MB.
 const DEVICES: usize = 500;
@@ -97,6 +97,12 @@ impl Engine {
         *self.shared.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
+    /// From now on nothing is answered over the connections that have been opened so far.
+    pub(crate) fn fall_silent(&self) {
+        self.dynamodb.fall_silent();
+        self.s3.fall_silent();
+    }
+
     /// The calls since the last time this was asked.
     pub(crate) fn take_calls(&self) -> Calls {
         std::mem::take(&mut *self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner))
@@ -132,8 +138,7 @@ fn dynamodb(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Full<B
             item(shared, &call["Key"], &call).map_or_else(|| json!({}), |item| json!({ "Item": item })).to_string()
         }
         "BatchGetItem" => batch(shared, &call["RequestItems"]).to_string(),
-        "Query" | "Scan" if call["TableName"] == "firefly-devices" => shared.page_of_devices.clone(),
-        "Scan" => scanned(vec![key_item(); 5]).to_string(),
+        "Query" | "Scan" => shared.page_of_devices.clone(),
         _ => "{}".to_owned(),
     };
     let headers =
@@ -159,6 +164,7 @@ fn item(shared: &Shared, key: &Value, asked: &Value) -> Option<Value> {
     let item = match (key["uuid"]["S"].as_str(), key["key"]["S"].as_str()) {
         (Some(uuid), _) if uuid.ends_with("#replay") => Some(replay_record(uuid)),
         (Some(_), _) => shared.device.clone(),
+        (_, Some(key)) if key.starts_with("live-keys#") => Some(live_keys(key)),
         (_, Some(key)) if !key.contains('#') => Some(key_item()),
         _ => None,
     };
@@ -185,6 +191,18 @@ fn key_item() -> Value {
     })
 }
 
+/// The live keys of a user: five.
+fn live_keys(key: &str) -> Value {
+    let entries = (1..=5).map(|number| (format!("A1B2C{number}"), json!({ "N": (now() + 900).to_string() })));
+    json!({
+        "key": { "S": key },
+        "version": { "N": "7" },
+        "turnover_at": { "N": (now() + 900).to_string() },
+        "keys": { "M": entries.collect::<Map<_, _>>() },
+        "ttl": { "N": (now() + 900).to_string() },
+    })
+}
+
 /// The record of a device that has sent one request in the last minute.
 fn replay_record(uuid: &str) -> Value {
     json!({
@@ -192,6 +210,8 @@ fn replay_record(uuid: &str) -> Value {
         "version": { "N": "7" },
         "turnover_at": { "N": (now() + 30).to_string() },
         "nonces": { "M": { STANDARD.encode([1; 32]): { "B": STANDARD.encode([0; 16]) } } },
+        "uploads_day": { "N": (now() / 86_400).to_string() },
+        "uploads": { "N": "1" },
     })
 }
 

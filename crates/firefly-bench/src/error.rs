@@ -27,9 +27,6 @@ pub(crate) enum BenchError {
         /// The value of `--only`.
         only: String,
     },
-    /// The engines have no certificate.
-    #[error("cannot make a certificate")]
-    Certificate,
     /// The kernel's figures of a process cannot be read.
     #[error("{path} is not of the form that proc(5) describes")]
     Proc {

@@ -6,26 +6,27 @@
 mod bootstrap;
 mod engine;
 mod error;
+mod idle;
 mod measure;
 mod process;
 mod report;
 mod runtime_api;
 mod scenario;
 mod server;
-mod tls;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use firefly_testkit::Tls;
 
 use crate::bootstrap::{Bootstrap, HELLO};
 use crate::error::BenchError;
 use crate::measure::{Starts, Warm};
 use crate::report::{Figures, Report, Row};
 use crate::scenario::{SCENARIOS, Scenario, Stage};
-use crate::tls::Tls;
 
 /// Measures the functions' release binaries as Lambda runs them.
 #[derive(Parser)]
@@ -46,6 +47,9 @@ struct Arguments {
     /// Has the engines speak TLS, as AWS does. The budgets are about the functions without it.
     #[arg(long)]
     tls: bool,
+    /// Measures, in place of everything else, an invocation after so many seconds without one.
+    #[arg(long)]
+    idle: Option<u64>,
     /// Takes the binaries of this directory in place of building them.
     #[arg(long)]
     binaries: Option<PathBuf>,
@@ -83,17 +87,19 @@ impl Arguments {
 fn main() -> ExitCode {
     let options = Arguments::parse();
     match run(&options) {
-        Ok(report) if options.json => println!("{}", report.to_json()),
-        Ok(report) => print!("{report}"),
+        Ok(report) => {
+            println!("{}", report.trim_end());
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("{error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }
 
-fn run(options: &Arguments) -> Result<Report, BenchError> {
+/// Measures, and returns the text to print.
+fn run(options: &Arguments) -> Result<String, BenchError> {
     let scenarios = options.scenarios()?;
     // With all the machine's CPUs.
     let bootstraps = options.bootstraps(&scenarios)?;
@@ -102,11 +108,15 @@ fn run(options: &Arguments) -> Result<Report, BenchError> {
     runtime.map_err(error::io_error("cannot start"))?.block_on(measure(options, &scenarios, &bootstraps))
 }
 
-async fn measure(options: &Arguments, scenarios: &[Scenario], bootstraps: &[Bootstrap]) -> Result<Report, BenchError> {
-    let tls = options.tls.then(Tls::new).transpose()?;
+async fn measure(options: &Arguments, scenarios: &[Scenario], bootstraps: &[Bootstrap]) -> Result<String, BenchError> {
+    let tls = options.tls.then(Tls::default);
     let mut stages = Vec::new();
     for scenario in scenarios {
         stages.push(Stage::set(*scenario, tls.as_ref()).await?);
+    }
+    if let Some(seconds) = options.idle {
+        let idle = idle::measure(&stages, bootstraps, Duration::from_secs(seconds), options.rounds).await?;
+        return Ok(if options.json { report::to_json(&idle) } else { idle.to_string() });
     }
     let mut rows: Vec<Row> = Vec::new();
     for _ in 0..options.rounds {
@@ -117,7 +127,8 @@ async fn measure(options: &Arguments, scenarios: &[Scenario], bootstraps: &[Boot
             rows.into_iter().zip(round).map(|(best, row)| best.or_quieter(row)).collect()
         };
     }
-    Ok(Report::new(rows, !options.tls))
+    let report = Report::new(rows, !options.tls);
+    Ok(if options.json { report::to_json(&report) } else { report.to_string() })
 }
 
 /// Measures every scenario once.
@@ -127,7 +138,7 @@ async fn measure_round(
     bootstraps: &[Bootstrap],
 ) -> Result<Vec<Row>, BenchError> {
     let figures = async |stage: &Stage| -> Result<Figures, BenchError> {
-        let path = &bootstrap(bootstraps, &stage.scenario)?.path;
+        let path = &bootstrap::of(bootstraps, stage.scenario.function)?.path;
         let starts = Starts::measure(stage, path, options.starts).await?;
         Ok(Figures::new(starts, &Warm::measure(stage, path, options.invocations).await?))
     };
@@ -136,12 +147,8 @@ async fn measure_round(
     for stage in stages {
         // The floor is measured again before each scenario: a machine is not equally fast all the time.
         let (floor, figures) = (figures(floor).await?, figures(stage).await?);
-        rows.push(Row::new(&stage.scenario, bootstrap(bootstraps, &stage.scenario)?, floor, figures));
+        let bootstrap = bootstrap::of(bootstraps, stage.scenario.function)?;
+        rows.push(Row::new(&stage.scenario, bootstrap, floor, figures));
     }
     Ok(rows)
-}
-
-fn bootstrap<'a>(bootstraps: &'a [Bootstrap], scenario: &Scenario) -> Result<&'a Bootstrap, BenchError> {
-    let found = bootstraps.iter().find(|bootstrap| bootstrap.name == scenario.function);
-    found.ok_or_else(|| BenchError::NoBinary { name: scenario.function.to_owned() })
 }

@@ -65,13 +65,15 @@ pub(crate) struct Warm {
     pub(crate) calls: Calls,
 }
 
-struct Running {
+/// A process that waits for an event.
+pub(crate) struct Running {
     runtime_api: RuntimeApi,
     process: Process,
     init: Duration,
 }
 
-async fn start(stage: &Stage, binary: &Path) -> Result<Running, BenchError> {
+/// Starts a binary; on return it waits for its first event.
+pub(crate) async fn start(stage: &Stage, binary: &Path) -> Result<Running, BenchError> {
     let runtime_api = RuntimeApi::start(stage.scenario.function).await;
     let environment = stage.environment(runtime_api.address());
     let started = Instant::now();
@@ -81,8 +83,13 @@ async fn start(stage: &Stage, binary: &Path) -> Result<Running, BenchError> {
 }
 
 impl Running {
+    /// The CPU time that it has taken.
+    pub(crate) async fn cpu(&self) -> Result<Duration, BenchError> {
+        self.process.cpu().await
+    }
+
     /// One invocation: how long it took and what CPU time, until the process waits again.
-    async fn invoke(self, stage: &Stage) -> Result<(Self, Duration, Duration), BenchError> {
+    pub(crate) async fn invoke(self, stage: &Stage) -> Result<(Self, Duration, Duration), BenchError> {
         let Self { mut runtime_api, process, init } = self;
         let event = stage.event();
         let before = process.cpu().await?;

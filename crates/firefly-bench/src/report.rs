@@ -172,11 +172,12 @@ impl Report {
         }
         Self { rows, budgets }
     }
+}
 
-    pub(crate) fn to_json(&self) -> String {
-        // Numbers and strings only: serde_json has no reason to fail.
-        serde_json::to_string_pretty(self).unwrap_or_default()
-    }
+/// The JSON of a report.
+pub(crate) fn to_json(report: &impl Serialize) -> String {
+    // Numbers and strings only: serde_json has no reason to fail.
+    serde_json::to_string_pretty(report).unwrap_or_default()
 }
 
 /// Holds the worst of these rows against a budget; `None` when there are no rows.
@@ -256,7 +257,7 @@ impl Display for Report {
 }
 
 /// Writes a Markdown table and an empty line.
-fn table<const N: usize>(
+pub(crate) fn table<const N: usize>(
     formatter: &mut Formatter<'_>,
     head: [&str; N],
     rows: impl Iterator<Item = [String; N]>,

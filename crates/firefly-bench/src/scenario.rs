@@ -9,13 +9,12 @@ use firefly_core::envelope::{EnvelopeError, HEADER_LENGTH, MAX_LENGTH};
 use firefly_core::etag::ETag;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, etag, random_nonce};
-use firefly_testkit::new_device;
 use firefly_testkit::runtime_api::{Event, parse_payload, template};
+use firefly_testkit::{Tls, new_device};
 
 use crate::bootstrap::HELLO;
 use crate::engine::Engine;
 use crate::error::BenchError;
-use crate::tls::Tls;
 
 /// One kind of request to one function.
 #[derive(Clone, Copy)]

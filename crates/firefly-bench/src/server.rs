@@ -21,6 +21,8 @@ use crate::error::{BenchError, io_error};
 pub(crate) struct HttpServer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    /// The number of connections, in the order in which they were accepted, that are not answered any more.
+    silent: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -35,14 +37,23 @@ impl HttpServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(io_error("cannot read the address"))?;
         let connections = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&connections);
+        let silent = Arc::new(AtomicUsize::new(0));
+        let (counter, muted) = (Arc::clone(&connections), Arc::clone(&silent));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::SeqCst);
+                let (before, muted) = (counter.fetch_add(1, Ordering::SeqCst), Arc::clone(&muted));
                 // Without it the answers would wait for each other's acknowledgement.
                 let _ = stream.set_nodelay(true);
                 let (answer, tls) = (answer.clone(), tls.clone());
-                let service = service_fn(move |request| respond(request, answer.clone()));
+                let service = service_fn(move |request| {
+                    let (answer, is_silent) = (answer.clone(), before < muted.load(Ordering::SeqCst));
+                    async move {
+                        if is_silent {
+                            std::future::pending::<()>().await;
+                        }
+                        respond(request, answer).await
+                    }
+                });
                 tokio::spawn(async move {
                     let server = http1::Builder::new();
                     // A connection that fails is seen by the function, which answers accordingly.
@@ -56,12 +67,17 @@ impl HttpServer {
                 });
             }
         });
-        Ok(Self { address, connections, task })
+        Ok(Self { address, connections, silent, task })
     }
 
     /// `127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    /// From now on no request is answered that comes over the connections accepted so far. They stay open.
+    pub(crate) fn fall_silent(&self) {
+        self.silent.store(self.connections(), Ordering::SeqCst);
     }
 
     /// The number of connections that it has accepted.

@@ -1,4 +1,4 @@
-//! The nonces that a device has spent, and the rule that admits a request or refuses it.
+//! The nonces that a device has spent and the uploads of its day, and the rule that admits a request or refuses it.
 //!
 //! The store of the record makes its write conditional on the record that was read. One of any number of copies of a
 //! request is admitted.
@@ -18,6 +18,52 @@ pub const NONCE_RETENTION_SECONDS: u64 = 60;
 
 /// The most nonces that a record holds. Live ones beyond it are refused; the bound keeps the item under 64 KiB.
 pub const NONCE_CAPACITY: usize = 768;
+
+/// The most uploads of one device that are admitted on one UTC day.
+///
+/// A controller uploads 30 s after each boot: one that restarts every seven minutes stays below it. With backups of
+/// 512 KiB it bounds a device to 100 MiB a day.
+pub const UPLOADS_PER_DAY: u64 = 200;
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// The work that a request asks for, as far as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A backup is uploaded: [`UPLOADS_PER_DAY`] bounds it.
+    Upload,
+    /// Anything else.
+    Other,
+}
+
+/// The admitted uploads of one UTC day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uploads {
+    /// The day, counted from 1970-01-01.
+    pub day: u64,
+    /// The number of uploads.
+    pub count: u64,
+}
+
+impl Uploads {
+    /// Counts a request at `now`; `None` if it is an upload beyond [`UPLOADS_PER_DAY`].
+    ///
+    /// A day that is tomorrow's is another host's today: its uploads count. Any other day is over.
+    fn counting(self, work: Work, now: UnixSeconds) -> Option<Self> {
+        let today = now.get() / SECONDS_PER_DAY;
+        match work {
+            Work::Other => Some(self),
+            Work::Upload if self.day != today && self.day != today + 1 => Some(Self { day: today, count: 1 }),
+            Work::Upload if self.count < UPLOADS_PER_DAY => Some(Self { count: self.count + 1, ..self }),
+            Work::Upload => None,
+        }
+    }
+
+    /// The seconds until the day is over.
+    const fn ends_in(self, now: UnixSeconds) -> u64 {
+        ((self.day + 1) * SECONDS_PER_DAY).saturating_sub(now.get())
+    }
+}
 
 /// The identifier of one attempt to admit a request, drawn at random once per request received.
 ///
@@ -76,13 +122,26 @@ pub struct ReplayRecord {
     pub turnover_at: UnixSeconds,
     /// The spent nonces.
     pub entries: BTreeMap<Nonce, NonceEntry>,
+    /// The uploads of the last day on which there were any.
+    pub uploads: Uploads,
+}
+
+impl ReplayRecord {
+    /// Returns `true` if no nonce of the record has to be kept at `now`.
+    #[must_use]
+    pub fn is_spent(&self, now: UnixSeconds) -> bool {
+        self.entries.values().all(|entry| forgotten_at(entry.sent_at) <= now)
+    }
 }
 
 /// The verdict on a request whose signature verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// The nonce is to be added to the record as it is.
-    Insert,
+    Insert {
+        /// The day whose uploads are to be counted up, if the request is an upload.
+        upload_on: Option<u64>,
+    },
     /// This record, which has the nonce, is to replace the old one.
     Rewrite(ReplayRecord),
     /// This attempt itself has recorded the nonce, and the answer to its write was lost.
@@ -92,6 +151,11 @@ pub enum Admission {
     /// The record is full of nonces that must still be kept.
     Full {
         /// The seconds until the oldest nonce may be forgotten, at least 1.
+        retry_after_seconds: u64,
+    },
+    /// The device has uploaded [`UPLOADS_PER_DAY`] times on this day.
+    TooManyUploads {
+        /// The seconds until the day is over, at least 1.
         retry_after_seconds: u64,
     },
 }
@@ -104,15 +168,25 @@ pub enum Admission {
 pub fn admission(
     record: Option<&ReplayRecord>,
     request: &SignatureVerified,
+    work: Work,
     attempt: AttemptId,
     now: UnixSeconds,
 ) -> Admission {
     let spent = record.and_then(|record| record.entries.get(&request.nonce()));
-    match (spent, record) {
-        (Some(entry), _) if entry.attempt == attempt => Admission::AlreadyAdmitted,
-        (Some(_), _) => Admission::Replayed,
-        (None, Some(record)) if record.turnover_at > now && record.entries.len() < NONCE_CAPACITY => Admission::Insert,
-        (None, record) => rewrite(record, request, attempt, now),
+    if let Some(entry) = spent {
+        return if entry.attempt == attempt { Admission::AlreadyAdmitted } else { Admission::Replayed };
+    }
+    let before = record.map(|record| record.uploads).unwrap_or_default();
+    let Some(uploads) = before.counting(work, now) else {
+        return Admission::TooManyUploads { retry_after_seconds: before.ends_in(now) };
+    };
+    match record {
+        Some(record)
+            if record.turnover_at > now && record.entries.len() < NONCE_CAPACITY && uploads.day == before.day =>
+        {
+            Admission::Insert { upload_on: (work == Work::Upload).then_some(uploads.day) }
+        }
+        record => rewrite(record, request, uploads, attempt, now),
     }
 }
 
@@ -120,6 +194,7 @@ pub fn admission(
 fn rewrite(
     record: Option<&ReplayRecord>,
     request: &SignatureVerified,
+    uploads: Uploads,
     attempt: AttemptId,
     now: UnixSeconds,
 ) -> Admission {
@@ -142,6 +217,7 @@ fn rewrite(
         version: record.map_or(0, |record| record.version).wrapping_add(1),
         turnover_at: forgotten_at(oldest.map_or(sent_at, |oldest| oldest.min(sent_at))),
         entries,
+        uploads,
     })
 }
 

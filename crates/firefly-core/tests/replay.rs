@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, error::Error};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use firefly_core::{
     device::DevicePublicKey,
-    replay::{Admission, AttemptId, NONCE_CAPACITY, NONCE_RETENTION_SECONDS, NonceEntry, ReplayRecord, admission},
+    replay::{
+        Admission, AttemptId, NONCE_CAPACITY, NONCE_RETENTION_SECONDS, NonceEntry, ReplayRecord, UPLOADS_PER_DAY,
+        Uploads, Work, admission,
+    },
     signature::Signature,
     signed_request::{
         CLOCK_SKEW_SECONDS, Nonce, SignatureHeaders, SignatureVerified, SignedRequest, Timestamp, signed_message,
@@ -18,6 +21,11 @@ use proptest::prelude::*;
 const NOW: UnixSeconds = UnixSeconds::new(1_750_000_000);
 const ATTEMPT: AttemptId = AttemptId::new(*b"attempt1");
 const OTHER_ATTEMPT: AttemptId = AttemptId::new(*b"attempt2");
+const INSERT: Admission = Admission::Insert { upload_on: None };
+/// The uploads of no day.
+const NO_UPLOADS: Uploads = Uploads { day: 0, count: 0 };
+/// The UTC day of [`NOW`], which ends in 32,000 s.
+const TODAY: u64 = 1_750_000_000 / 86_400;
 
 /// Returns the evidence for a request that was signed at `sent_at` with nonce number `nonce`.
 fn verified(nonce: u16, sent_at: UnixSeconds) -> Result<SignatureVerified, Box<dyn Error>> {
@@ -51,6 +59,7 @@ fn record(turnover_at: UnixSeconds, sent_at: &[UnixSeconds]) -> ReplayRecord {
         version: 5,
         turnover_at,
         entries: (1..).map(nonce_number).zip(sent_at.iter().copied().map(entry)).collect(),
+        uploads: NO_UPLOADS,
     }
 }
 
@@ -66,11 +75,12 @@ fn after(seconds: u64) -> UnixSeconds {
 fn a_device_without_a_record_gets_its_first() {
     let request = verified(0, before(4)).unwrap();
     assert_eq!(
-        admission(None, &request, ATTEMPT, NOW),
+        admission(None, &request, Work::Other, ATTEMPT, NOW),
         Admission::Rewrite(ReplayRecord {
             version: 1,
             turnover_at: after(56),
             entries: BTreeMap::from([(nonce_number(0), NonceEntry { sent_at: before(4), attempt: ATTEMPT })]),
+            uploads: NO_UPLOADS,
         })
     );
 }
@@ -80,8 +90,8 @@ fn a_live_record_is_inserted_into_until_the_second_it_turns_over() {
     let request = verified(0, NOW).unwrap();
     for (turnover_at, inserted) in [(after(1), true), (NOW, false), (before(1), false)] {
         let record = record(turnover_at, &[before(1)]);
-        let judged = admission(Some(&record), &request, ATTEMPT, NOW);
-        assert_eq!(judged == Admission::Insert, inserted, "{turnover_at}");
+        let judged = admission(Some(&record), &request, Work::Other, ATTEMPT, NOW);
+        assert_eq!(judged == INSERT, inserted, "{turnover_at}");
         assert_eq!(matches!(judged, Admission::Rewrite(_)), !inserted, "{turnover_at}");
     }
 }
@@ -92,7 +102,8 @@ fn a_rewrite_forgets_a_nonce_from_the_second_its_retention_ends() {
     for (age, kept) in
         [(NONCE_RETENTION_SECONDS - 1, true), (NONCE_RETENTION_SECONDS, false), (NONCE_RETENTION_SECONDS + 1, false)]
     {
-        let Admission::Rewrite(rewritten) = admission(Some(&record(NOW, &[before(age)])), &request, ATTEMPT, NOW)
+        let Admission::Rewrite(rewritten) =
+            admission(Some(&record(NOW, &[before(age)])), &request, Work::Other, ATTEMPT, NOW)
         else {
             panic!("a record that turns over is rewritten");
         };
@@ -101,7 +112,7 @@ fn a_rewrite_forgets_a_nonce_from_the_second_its_retention_ends() {
             entries.insert(nonce_number(1), entry(before(age)));
         }
         let turnover_at = if kept { after(1) } else { after(NONCE_RETENTION_SECONDS) };
-        assert_eq!(rewritten, ReplayRecord { version: 6, turnover_at, entries }, "{age} s");
+        assert_eq!(rewritten, ReplayRecord { version: 6, turnover_at, entries, uploads: NO_UPLOADS }, "{age} s");
     }
 }
 
@@ -114,7 +125,8 @@ fn a_rewrite_turns_over_when_its_oldest_nonce_may_be_forgotten() {
         (vec![], after(10), after(70)),
     ] {
         let request = verified(0, sent_at).unwrap();
-        let Admission::Rewrite(rewritten) = admission(Some(&record(NOW, &kept)), &request, ATTEMPT, NOW) else {
+        let Admission::Rewrite(rewritten) = admission(Some(&record(NOW, &kept)), &request, Work::Other, ATTEMPT, NOW)
+        else {
             panic!("a record that turns over is rewritten");
         };
         assert_eq!(rewritten.turnover_at, turnover_at);
@@ -129,8 +141,8 @@ fn a_spent_nonce_is_told_from_a_repeated_write_by_its_attempt() {
         for age in [0, NONCE_RETENTION_SECONDS, 1000] {
             let record = record(turnover_at, &[before(age)]);
             let request = verified(1, NOW).unwrap();
-            assert_eq!(admission(Some(&record), &request, OTHER_ATTEMPT, NOW), Admission::AlreadyAdmitted);
-            assert_eq!(admission(Some(&record), &request, ATTEMPT, NOW), Admission::Replayed);
+            assert_eq!(admission(Some(&record), &request, Work::Other, OTHER_ATTEMPT, NOW), Admission::AlreadyAdmitted);
+            assert_eq!(admission(Some(&record), &request, Work::Other, ATTEMPT, NOW), Admission::Replayed);
         }
     }
 }
@@ -144,9 +156,12 @@ fn a_full_record_admits_a_request_only_if_a_nonce_may_be_forgotten() {
         record(after(1), &sent_at)
     };
     for (oldest, retry_after_seconds) in [(before(59), 1), (before(58), 2), (before(11), 49)] {
-        assert_eq!(admission(Some(&full(oldest)), &request, ATTEMPT, NOW), Admission::Full { retry_after_seconds });
+        assert_eq!(
+            admission(Some(&full(oldest)), &request, Work::Other, ATTEMPT, NOW),
+            Admission::Full { retry_after_seconds }
+        );
     }
-    let Admission::Rewrite(rewritten) = admission(Some(&full(before(60))), &request, ATTEMPT, NOW) else {
+    let Admission::Rewrite(rewritten) = admission(Some(&full(before(60))), &request, Work::Other, ATTEMPT, NOW) else {
         panic!("one nonce of the full record may be forgotten");
     };
     assert_eq!(rewritten.entries.len(), NONCE_CAPACITY);
@@ -154,15 +169,98 @@ fn a_full_record_admits_a_request_only_if_a_nonce_may_be_forgotten() {
 
     let mut room_for_one = full(before(11));
     room_for_one.entries.pop_first();
-    assert_eq!(admission(Some(&room_for_one), &request, ATTEMPT, NOW), Admission::Insert);
+    assert_eq!(admission(Some(&room_for_one), &request, Work::Other, ATTEMPT, NOW), INSERT);
+}
+
+/// Returns a live record with this count of uploads.
+fn uploaded(day: u64, count: u64) -> ReplayRecord {
+    ReplayRecord { uploads: Uploads { day, count }, ..record(after(1), &[before(1)]) }
+}
+
+#[test]
+fn an_upload_is_counted_on_its_day_and_no_other_request_is() {
+    let request = verified(0, NOW).unwrap();
+    let full = uploaded(TODAY, UPLOADS_PER_DAY);
+    let (room, ahead) = (uploaded(TODAY, UPLOADS_PER_DAY - 1), uploaded(TODAY + 1, UPLOADS_PER_DAY - 1));
+    let judge = |record: &ReplayRecord, work| admission(Some(record), &request, work, ATTEMPT, NOW);
+    assert_eq!(judge(&room, Work::Upload), Admission::Insert { upload_on: Some(TODAY) });
+    // Another host's day may have begun.
+    assert_eq!(judge(&ahead, Work::Upload), Admission::Insert { upload_on: Some(TODAY + 1) });
+    for record in [&full, &room, &ahead] {
+        assert_eq!(judge(record, Work::Other), INSERT);
+    }
+}
+
+#[test]
+fn an_upload_beyond_the_quota_waits_for_the_end_of_the_day() {
+    let request = verified(0, NOW).unwrap();
+    for count in [UPLOADS_PER_DAY, UPLOADS_PER_DAY + 1] {
+        for (day, retry_after_seconds) in [(TODAY, 32_000), (TODAY + 1, 32_000 + 86_400)] {
+            let judged = admission(Some(&uploaded(day, count)), &request, Work::Upload, ATTEMPT, NOW);
+            assert_eq!(judged, Admission::TooManyUploads { retry_after_seconds }, "{day} {count}");
+        }
+    }
+    // A copy is a copy, however many uploads there were.
+    let copy = verified(1, NOW).unwrap();
+    let judged = admission(Some(&uploaded(TODAY, UPLOADS_PER_DAY)), &copy, Work::Upload, ATTEMPT, NOW);
+    assert_eq!(judged, Admission::Replayed);
+}
+
+#[test]
+fn the_first_upload_of_a_day_begins_its_count() {
+    let request = verified(0, NOW).unwrap();
+    // A day beyond tomorrow is that of a clock that was wrong.
+    for day in [0, TODAY - 1, TODAY + 2] {
+        let record = uploaded(day, UPLOADS_PER_DAY);
+        let Admission::Rewrite(rewritten) = admission(Some(&record), &request, Work::Upload, ATTEMPT, NOW) else {
+            panic!("the day of the record is over");
+        };
+        assert_eq!(rewritten.uploads, Uploads { day: TODAY, count: 1 });
+        assert_eq!(rewritten.entries.len(), 2);
+    }
+    let Admission::Rewrite(first) = admission(None, &request, Work::Upload, ATTEMPT, NOW) else {
+        panic!("there is no record yet");
+    };
+    assert_eq!(first.uploads, Uploads { day: TODAY, count: 1 });
+}
+
+#[test]
+fn a_rewrite_keeps_the_count_of_uploads_and_an_upload_adds_to_it() {
+    let request = verified(0, NOW).unwrap();
+    for (work, count) in [(Work::Other, 7), (Work::Upload, 8)] {
+        let due = ReplayRecord { turnover_at: NOW, ..uploaded(TODAY, 7) };
+        let Admission::Rewrite(rewritten) = admission(Some(&due), &request, work, ATTEMPT, NOW) else {
+            panic!("a record that turns over is rewritten");
+        };
+        assert_eq!(rewritten.uploads, Uploads { day: TODAY, count });
+    }
+}
+
+#[test]
+fn at_least_100_uploads_a_day_are_admitted() {
+    let promised = 100..;
+    assert!(promised.contains(&UPLOADS_PER_DAY));
+}
+
+#[test]
+fn a_record_is_spent_when_its_youngest_nonce_may_be_forgotten() {
+    for (sent_at, spent) in [
+        (vec![], true),
+        (vec![before(60)], true),
+        (vec![before(59)], false),
+        (vec![before(500), before(60)], true),
+        (vec![before(500), after(10)], false),
+    ] {
+        assert_eq!(record(NOW, &sent_at).is_spent(NOW), spent, "{sent_at:?}");
+    }
 }
 
 #[test]
 fn a_full_record_still_knows_its_nonces() {
     let record = record(after(1), &vec![before(10); NONCE_CAPACITY]);
     let request = verified(1, NOW).unwrap();
-    assert_eq!(admission(Some(&record), &request, ATTEMPT, NOW), Admission::Replayed);
-    assert_eq!(admission(Some(&record), &request, OTHER_ATTEMPT, NOW), Admission::AlreadyAdmitted);
+    assert_eq!(admission(Some(&record), &request, Work::Other, ATTEMPT, NOW), Admission::Replayed);
+    assert_eq!(admission(Some(&record), &request, Work::Other, OTHER_ATTEMPT, NOW), Admission::AlreadyAdmitted);
 }
 
 #[test]
@@ -170,7 +268,10 @@ fn a_record_over_its_capacity_is_full() {
     let request = verified(0, NOW).unwrap();
     for turnover_at in [after(1), NOW] {
         let record = record(turnover_at, &vec![before(10); NONCE_CAPACITY + 5]);
-        assert_eq!(admission(Some(&record), &request, ATTEMPT, NOW), Admission::Full { retry_after_seconds: 50 });
+        assert_eq!(
+            admission(Some(&record), &request, Work::Other, ATTEMPT, NOW),
+            Admission::Full { retry_after_seconds: 50 }
+        );
     }
 }
 
@@ -178,7 +279,7 @@ fn a_record_over_its_capacity_is_full() {
 fn a_rewrite_never_keeps_the_version() {
     let request = verified(0, NOW).unwrap();
     let record = ReplayRecord { version: u64::MAX, ..record(NOW, &[]) };
-    let Admission::Rewrite(rewritten) = admission(Some(&record), &request, ATTEMPT, NOW) else {
+    let Admission::Rewrite(rewritten) = admission(Some(&record), &request, Work::Other, ATTEMPT, NOW) else {
         panic!("a record that turns over is rewritten");
     };
     assert_ne!(rewritten.version, record.version);
@@ -227,8 +328,8 @@ proptest! {
             let must_refuse = admitted
                 .get(&nonce)
                 .is_some_and(|sent_at| sent_at.saturating_add(NONCE_RETENTION_SECONDS) > now);
-            match admission(stored.as_ref(), &request, attempt, now) {
-                Admission::Insert => {
+            match admission(stored.as_ref(), &request, Work::Other, attempt, now) {
+                Admission::Insert { .. } => {
                     prop_assert!(!must_refuse);
                     let record = stored.as_mut().unwrap();
                     record.entries.insert(request.nonce(), NonceEntry { sent_at, attempt });
@@ -248,7 +349,7 @@ proptest! {
                 && stored.as_ref().unwrap().entries[&request.nonce()].attempt == attempt
             {
                 prop_assert_eq!(
-                    admission(stored.as_ref(), &request, attempt, now),
+                    admission(stored.as_ref(), &request, Work::Other, attempt, now),
                     Admission::AlreadyAdmitted
                 );
             }

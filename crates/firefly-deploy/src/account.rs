@@ -9,7 +9,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 use crate::aws_error::{AwsError, causes};
-use crate::environment::{self, ConnectError, EnvironmentName};
+use crate::environment::{self, Bootstrap, ConnectError, EnvironmentName};
 
 /// The longest wait for a TCP and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,6 +70,7 @@ pub struct Account {
     pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
     pub(crate) sts: aws_sdk_sts::Client,
     pub(crate) region: String,
+    pub(crate) bootstrap: Bootstrap,
     pub(crate) role_arn: Option<String>,
     waits: Waits,
     run: u64,
@@ -118,7 +119,7 @@ impl Account {
     pub async fn new(config: &SdkConfig, options: AccountOptions) -> Result<Self, ConnectError> {
         let region = config.region().ok_or(AwsError::NoRegion)?.to_string();
         let cloudformation = aws_sdk_cloudformation::Client::new(config);
-        environment::compare(&cloudformation, &region, &options.environment).await?;
+        let bootstrap = environment::compare(&cloudformation, &region, &options.environment).await?;
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(options.s3_path_style).build();
         Ok(Self {
             cloudformation,
@@ -127,6 +128,7 @@ impl Account {
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),
             region,
+            bootstrap,
             role_arn: options.role_arn,
             waits: options.waits,
             run: options.run,
@@ -151,6 +153,11 @@ impl Account {
 
     pub(crate) fn progress(&self, line: &str) {
         (self.progress)(line);
+    }
+
+    /// Waits for the time of so many looks.
+    pub(crate) async fn pause(&self, looks: u32) {
+        tokio::time::sleep(self.waits.interval.saturating_mul(looks)).await;
     }
 
     /// Looks until `look` is ready, within the limits. Shows each new state as progress.

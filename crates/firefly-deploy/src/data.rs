@@ -6,6 +6,7 @@ mod error;
 mod live;
 mod plan;
 mod read_back;
+mod replaced;
 mod table;
 mod target;
 mod templates;
@@ -84,14 +85,9 @@ pub async fn deploy(
             Step::Import => import(account, &target, &observed.live).await?,
             Step::Create => {
                 change(account, &target, ChangeKind::Create, target.stack.template.to_owned()).await?;
-                return read_back::check(account, &target).await;
+                return read_back::check(account, &target, &[]).await;
             }
-            Step::Update => {
-                for template in target.update_templates(&observed.live)? {
-                    change(account, &target, ChangeKind::Update, template).await?;
-                }
-                return read_back::check(account, &target).await;
-            }
+            Step::Update => return update(account, &target, &observed).await,
         }
     }
     Err(DataError::Restless { stack: target.name })
@@ -104,6 +100,17 @@ async fn import(account: &Account, target: &Target, live: &Live) -> Result<(), D
         .resource_identifier(target.kind.name_property(), &target.resource)
         .build();
     change(account, target, ChangeKind::Import(resource), target.import_template(live)?).await
+}
+
+async fn update(account: &Account, target: &Target, observed: &Observed) -> Result<(), DataError> {
+    for template in target.update_templates(&observed.live, &observed.kept)? {
+        change(account, target, ChangeKind::Update, template).await?;
+        read_back::settled(account, target).await?;
+    }
+    for kept in &observed.kept {
+        account.progress(&format!("{}: {kept}; then run `data {}` again", target.name, target.stack.name));
+    }
+    read_back::check(account, target, &observed.kept).await
 }
 
 async fn change(account: &Account, target: &Target, kind: ChangeKind, template: String) -> Result<(), DataError> {
@@ -129,5 +136,6 @@ async fn observe(account: &Account, target: &Target) -> Result<Observed, DataErr
     }
     observed.owner = account.owner(&target.resource).await?;
     observed.live = account.live(target).await?;
+    observed.kept = account.kept_indexes(target, &observed.live).await?;
     Ok(observed)
 }

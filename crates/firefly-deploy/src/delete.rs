@@ -11,9 +11,15 @@ use crate::data::{DataError, Live, LiveTable, Target, holds_data};
 use crate::deployed_stack::DeployedStack;
 use crate::graph::Stack;
 use crate::stacks::{StackError, StackResource};
+use crate::user_pool::{self, PROTECTION, PoolError};
 
-/// The parameter that protects a stack's user pool, and its value while it does.
-const USER_POOL_PROTECTION: (&str, &str) = ("UserPoolDeletionProtection", "ACTIVE");
+/// Texts of reasons that a conflict with another stack of the same API has. API Gateway's may reach the events as an
+/// internal failure.
+const CONFLICTS: [&str; 4] = ["ConflictException", "ResourceConflict", "concurrent", "Internal"];
+/// The tries of a deletion that conflicts with another one.
+const ATTEMPTS: u32 = 3;
+/// The looks' time that is waited before each further try, times its number.
+const LOOKS_BETWEEN: u32 = 4;
 
 /// The reason why a stack was not deleted, or not completely.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,9 @@ pub enum DeleteError {
     /// An operation on the stack failed.
     #[error(transparent)]
     Stack(#[from] StackError),
+    /// The user pool is protected, and the stack cannot be deployed to change that.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// The table or bucket cannot be determined.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -103,8 +112,7 @@ pub async fn delete(
     refuse_while_needed(account, stack).await?;
     let name = stack.stack_name();
     let deployed = account.settled_stack(&name).await?;
-    let (parameter, protected) = USER_POOL_PROTECTION;
-    if deployed.as_ref().is_some_and(|stack| stack.parameters.get(parameter).is_some_and(|value| value == protected)) {
+    if deployed.as_ref().is_some_and(is_protected_by_parameter) {
         return Err(DeleteError::UserPoolProtected { stack: name });
     }
     let target = if holds_data(stack) { Some(Target::new(account, stack, environment).await?) } else { None };
@@ -120,7 +128,7 @@ pub async fn delete(
                 None => Vec::new(),
             };
             account.progress(&format!("{name}: deleting, it is {}", deployed.status));
-            account.delete_stack(deployed, retain).await?;
+            delete_stack(account, deployed, retain).await?;
         }
     }
     delete_left_over_log_group(account, stack).await?;
@@ -130,6 +138,45 @@ pub async fn delete(
         account.progress(&format!("{name}: the {} {} stays as it is", target.kind.noun(), target.resource));
     }
     Ok(())
+}
+
+/// Returns whether a deployment with another parameter lifts the protection of the stack's user pool.
+///
+/// A stack whose creation or deletion has failed takes no deployment, and its parameter says nothing of the pool any more.
+fn is_protected_by_parameter(stack: &DeployedStack) -> bool {
+    let (parameter, protected) = PROTECTION;
+    let ended = matches!(
+        stack.status,
+        StackStatus::RollbackComplete
+            | StackStatus::RollbackFailed
+            | StackStatus::CreateFailed
+            | StackStatus::DeleteFailed
+    );
+    !ended && stack.parameters.get(parameter).is_some_and(|value| value == protected)
+}
+
+/// Deletes a stack, and tries again after a conflict with another one.
+async fn delete_stack(account: &Account, stack: &DeployedStack, retain: Vec<String>) -> Result<(), DeleteError> {
+    for attempt in 1.. {
+        let failure = match account.delete_stack(stack, retain.clone()).await {
+            Ok(()) => break,
+            Err(failure) => failure,
+        };
+        let conflict = matches!(&failure, StackError::Failed { reasons, .. } if is_conflict(reasons));
+        if !conflict || attempt == ATTEMPTS {
+            return Err(match user_pool::explain(account, stack, failure).await? {
+                PoolError::Stack(failure) => failure.into(),
+                explained => explained.into(),
+            });
+        }
+        account.progress(&format!("{}: a conflict with another stack; trying again", stack.name));
+        account.pause(attempt * LOOKS_BETWEEN).await;
+    }
+    Ok(())
+}
+
+fn is_conflict(reasons: &str) -> bool {
+    CONFLICTS.iter().any(|conflict| reasons.contains(conflict))
 }
 
 async fn refuse_while_needed(account: &Account, stack: &Stack) -> Result<(), DeleteError> {

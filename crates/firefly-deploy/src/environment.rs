@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::types::StackStatus;
 
 use crate::aws_error::AwsError;
 use crate::deployed_stack::describe;
-use crate::graph::stack_name;
+use crate::graph::{PERMISSIONS_BOUNDARY, stack_name};
 
 /// The environment variable with the name of the environment that is to be worked on.
 const VARIABLE: &str = "FIREFLY_ENVIRONMENT";
@@ -15,6 +15,10 @@ const VARIABLE: &str = "FIREFLY_ENVIRONMENT";
 const BOOTSTRAP: &str = "bootstrap";
 /// The output with the name of the environment.
 const OUTPUT: &str = "Environment";
+/// The output with the version of the stack, and the oldest version that CI and functions can work with.
+const VERSION: (&str, u32) = ("Version", 2);
+/// The output with the name of the bucket that functions may use.
+const BUCKET: &str = "BackupBucketName";
 /// The advice for an account without that output.
 const ADVICE: &str = "check AWS_REGION, or deploy stacks/bootstrap.yaml again in that region with Environment=NAME, the \
                       one environment of this account";
@@ -73,6 +77,19 @@ pub enum ConnectError {
         /// The state.
         status: StackStatus,
     },
+    /// The bootstrap stack lacks what this program and the functions need.
+    #[error(
+        "the stack {stack} in {region} is of version {found}, and this needs version {}, nothing was touched: an \
+         administrator deploys stacks/bootstrap.yaml again (README, \"Updating bootstrap\")", VERSION.1
+    )]
+    Outdated {
+        /// The region.
+        region: String,
+        /// The bootstrap stack.
+        stack: String,
+        /// The version; an old stack does not say it.
+        found: String,
+    },
     /// The account holds another environment.
     #[error(
         "this account holds the environment {held:?} in {region}, not {asked:?}, nothing was touched: a second \
@@ -104,8 +121,18 @@ impl EnvironmentName {
     }
 }
 
-/// Succeeds only if the bootstrap stack of this account and region names the environment that was asked for.
-pub(crate) async fn compare(client: &Client, region: &str, asked: &EnvironmentName) -> Result<(), ConnectError> {
+/// The outputs of the bootstrap stack that deployments need.
+#[derive(Debug)]
+pub(crate) struct Bootstrap {
+    /// The ARN of the boundary of every function's role.
+    pub(crate) boundary: String,
+    /// The bucket of backups that functions may use.
+    pub(crate) bucket: String,
+}
+
+/// Succeeds only if the bootstrap stack of this account and region names the environment that was asked for, and is new
+/// enough.
+pub(crate) async fn compare(client: &Client, region: &str, asked: &EnvironmentName) -> Result<Bootstrap, ConnectError> {
     let (region, asked, stack) = (region.to_owned(), asked.0.clone(), stack_name(BOOTSTRAP));
     let found = match describe(client, &stack).await {
         Ok(Some(found)) => found,
@@ -119,8 +146,16 @@ pub(crate) async fn compare(client: &Client, region: &str, asked: &EnvironmentNa
         return Err(ConnectError::Unusable { region, asked, stack, status: found.status });
     }
     match found.outputs.get(OUTPUT) {
-        Some(held) if *held == asked => Ok(()),
-        Some(held) => Err(ConnectError::Another { region, asked, held: held.clone() }),
-        None => Err(ConnectError::Unknown { region, asked, stack, cause: "has no output Environment" }),
+        Some(held) if *held == asked => {}
+        Some(held) => return Err(ConnectError::Another { region, asked, held: held.clone() }),
+        None => return Err(ConnectError::Unknown { region, asked, stack, cause: "has no output Environment" }),
+    }
+    let (output, needed) = VERSION;
+    let version = found.outputs.get(output).map_or("1", String::as_str);
+    match found.outputs.get(PERMISSIONS_BOUNDARY).zip(found.outputs.get(BUCKET)) {
+        Some((boundary, bucket)) if version.parse().is_ok_and(|version: u32| version >= needed) => {
+            Ok(Bootstrap { boundary: boundary.clone(), bucket: bucket.clone() })
+        }
+        _ => Err(ConnectError::Outdated { region, stack, found: version.to_owned() }),
     }
 }

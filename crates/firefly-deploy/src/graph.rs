@@ -14,6 +14,9 @@ use stack::stack;
 pub const INTEGRATION_TESTS: &str = "run-integration-tests";
 const INTEGRATION_TESTS_REASON: &str = "Endpoint must be live before integration tests run";
 
+/// The parameter that an output of the stack bootstrap gives to every function.
+pub const PERMISSIONS_BOUNDARY: &str = "PermissionsBoundaryArn";
+
 /// The stacks without functions, needed ones first.
 const OTHERS: [Stack; 7] = [
     stack!("cognito", &[]),

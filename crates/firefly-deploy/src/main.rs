@@ -10,10 +10,12 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firefly_deploy::graph::{self, STACKS, Stack};
 use firefly_deploy::{
-    Account, AccountOptions, EnvironmentName, Waits, delete, deploy_data, holds_data, params, plan_data,
+    Account, AccountOptions, EnvironmentName, Waits, check_bucket, delete, deploy_data, holds_data, params, plan_data,
+    prepare,
 };
+use firefly_output::{print_result, say};
 
-/// Does for CI what SAM cannot: parameters from outputs, adopting tables and a bucket, safe deletes, order.
+/// Does for CI what SAM cannot: a way out of failed states, parameters from outputs, adopting tables and a bucket, safe deletes, order.
 ///
 /// Region and credentials come from the environment (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
 /// AWS_SESSION_TOKEN or AWS_PROFILE), and so does the name of the environment (FIREFLY_ENVIRONMENT): every command but
@@ -28,6 +30,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Brings a stack into a state in which SAM can deploy it: deletes a creation that failed or was interrupted, continues
+    /// a failed rollback, and leaves every other stack as it is.
+    Prepare {
+        /// Name of a stack, such as func-api-health-get.
+        #[arg(value_name = "STACK", value_parser = sam_stack)]
+        stack: &'static Stack,
+        #[command(flatten)]
+        work: Work,
+    },
     /// Writes a stack's parameters as YAML for `sam deploy --parameter-overrides file://FILE`: from the outputs of the
     /// stacks it needs, else from the environment (parameter DomainName from DOMAIN_NAME; unset or empty means the
     /// template's default).
@@ -104,6 +115,11 @@ fn any_stack(name: &str) -> Result<&'static Stack, String> {
     })
 }
 
+fn sam_stack(name: &str) -> Result<&'static Stack, String> {
+    let stack = any_stack(name)?;
+    if holds_data(stack) { Err(format!("{name} is deployed by `firefly-deploy data`")) } else { Ok(stack) }
+}
+
 fn data_stack(name: &str) -> Result<&'static Stack, String> {
     let stack = any_stack(name)?;
     let known = || format!("data are held by {}; deploy the others with `sam deploy`", names(holds_data));
@@ -131,7 +147,7 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("firefly-deploy: {error}");
+    say(format_args!("firefly-deploy: {error}"));
     ExitCode::FAILURE
 }
 
@@ -142,26 +158,33 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprintln!("firefly-deploy: a command is needed: params, data, delete, check-environment or graph; see --help");
+        say(
+            "firefly-deploy: a command is needed: prepare, params, data, delete, check-environment or graph; see --help",
+        );
         return ExitCode::from(2);
     }
     let text = error.to_string();
     let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-    eprintln!("firefly-deploy: {}; see --help", lines.trim_start_matches("error: "));
+    say(format_args!("firefly-deploy: {}; see --help", lines.trim_start_matches("error: ")));
     ExitCode::from(2)
 }
 
 async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
     match command {
+        Command::Prepare { stack, work } => {
+            let account = connect(&environment, work.role_arn, Waits::minutes(work.wait_minutes)).await?;
+            prepare(&account, stack).await?;
+        }
         Command::Params { stack, output } => {
             let account = connect(&environment, String::new(), Waits::minutes(1)).await?;
             write(output.as_deref(), &params(&account, stack, &environment).await?)?;
         }
         Command::Data { stack, dry_run, work } => {
             let account = connect(&environment, work.role_arn, Waits::minutes(work.wait_minutes)).await?;
+            check_bucket(&account, stack, &environment).await?;
             if dry_run {
-                print!("{}", plan_data(&account, stack, &environment).await?);
+                print_result(plan_data(&account, stack, &environment).await?)?;
             } else {
                 deploy_data(&account, stack, &environment).await?;
             }
@@ -173,8 +196,8 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::CheckEnvironment => {
             connect(&environment, String::new(), Waits::minutes(1)).await?;
         }
-        Command::Graph { format: Format::Text } => print!("{}", graph::text()),
-        Command::Graph { format: Format::Mermaid } => print!("{}", graph::mermaid()),
+        Command::Graph { format: Format::Text } => print_result(graph::text())?,
+        Command::Graph { format: Format::Mermaid } => print_result(graph::mermaid())?,
     }
     Ok(())
 }
@@ -191,14 +214,14 @@ async fn connect(
         waits,
         run: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
         s3_path_style: set("AWS_ENDPOINT_URL") || set("AWS_ENDPOINT_URL_S3"),
-        progress: Box::new(|line| eprintln!("{line}")),
+        progress: Box::new(|line| say(line)),
     };
     Ok(Account::connect(options).await?)
 }
 
 fn write(output: Option<&Path>, text: &str) -> Result<(), Box<dyn std::error::Error>> {
     match output {
-        None => print!("{text}"),
+        None => print_result(text)?,
         Some(path) => {
             fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
         }

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::StackStatus;
-use firefly_templates::{Document, Parameter, ParseError};
+use firefly_templates::{Document, Parameter, ParseError, Source, Template, TemplateError};
+use regex_lite::Regex;
 
 use crate::account::Account;
 use crate::aws_error::AwsError;
 use crate::deployed_stack::DeployedStack;
-use crate::graph::{Stack, stack_name};
+use crate::graph::{PERMISSIONS_BOUNDARY, Stack, stack_name};
+use crate::user_pool::{PROTECTION, UNPROTECTED};
+
+/// The parameter with the name of the bucket of backups.
+const BUCKET: &str = "BackupBucketName";
 
 /// The reason why a stack's parameters cannot be given.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +24,26 @@ pub enum ParamsError {
     /// A template cannot be read.
     #[error("not a template: {0}")]
     Template(#[from] ParseError),
+    /// A rule or a pattern of a template cannot be read.
+    #[error(transparent)]
+    Rules(#[from] TemplateError),
+    /// The environment variables do not go together.
+    #[error("{rule}: set the one or leave the other empty")]
+    BrokenRule {
+        /// The rule, in words.
+        rule: String,
+    },
+    /// The bucket is not the one that functions may use.
+    #[error(
+        "BACKUP_BUCKET_NAME means the bucket {asked}, and functions may use {held} alone: an administrator deploys \
+         stacks/bootstrap.yaml again with BackupBucketName, or it is set to {held}"
+    )]
+    OtherBucket {
+        /// The bucket that was asked for.
+        asked: String,
+        /// The bucket that bootstrap names.
+        held: String,
+    },
     /// A stack whose outputs are needed is not deployed.
     #[error("the stack {stack} does not exist: deploy {workflow} first")]
     MissingStack {
@@ -74,8 +99,9 @@ pub enum ParamsError {
 
 /// Returns every parameter of a stack's template as a YAML mapping.
 ///
-/// A value comes from the outputs of the stacks that are needed, from an environment variable, or from the template's
-/// default. All parameters are in the mapping, because one that is left out would keep its earlier value.
+/// A value comes from the outputs of the stacks that are needed and of bootstrap, from an environment variable, or from
+/// the template's default. All parameters are in the mapping, because one that is left out would keep its earlier value.
+/// A user pool is made without protection: once its stack is there, another call returns the parameters that protect it.
 ///
 /// # Errors
 ///
@@ -87,7 +113,7 @@ pub async fn params(
 ) -> Result<String, ParamsError> {
     let template = Document::parse(stack.template)?;
     let parameters = template.parameters();
-    let mut from_outputs = BTreeMap::new();
+    let mut from_outputs = BTreeMap::from([(PERMISSIONS_BOUNDARY, account.bootstrap.boundary.clone())]);
     for need in stack.needs {
         let outputs = need.purpose.outputs();
         let found = account.stack(&stack_name(need.stack)).await?;
@@ -100,24 +126,70 @@ pub async fn params(
         }
         from_outputs.extend(outputs_of(need.stack, found, outputs)?);
     }
+    let deployed = account.stack(&stack.stack_name()).await?;
     if let Some(group) = template.log_group()
-        && account.stack(&stack.stack_name()).await?.is_none()
+        && deployed.is_none()
         && account.has_log_group(group).await?
     {
         let (group, stack_name) = (group.to_owned(), stack.stack_name());
         return Err(ParamsError::LeftOverLogGroup { group, stack: stack_name, workflow: stack.name });
     }
-    let mut yaml = String::new();
+    check_bucket(account, stack, environment).await?;
+    let is_first = deployed.is_none_or(|stack| stack.status == StackStatus::ReviewInProgress);
+    let mut values = BTreeMap::new();
     for parameter in &parameters {
-        let value = match from_outputs.remove(parameter.name.as_str()) {
+        let mut value = match from_outputs.remove(parameter.name.as_str()) {
             Some(value) => value,
             None => from_environment(parameter, environment)?,
         };
-        // YAML takes a JSON string as it is.
-        yaml += &format!("{}: {}\n", parameter.name, serde_json::Value::String(value));
+        // A creation that fails must be able to delete the pool again.
+        if is_first && (parameter.name.as_str(), value.as_str()) == PROTECTION {
+            account.progress("the user pool is protected by a second deployment, once it is made");
+            value = UNPROTECTED.to_owned();
+        }
+        values.insert(parameter.name.clone(), value);
     }
+    check_rules(stack, &parameters, &values)?;
+    let lines = parameters.iter().map(|parameter| {
+        // YAML takes a JSON string as it is.
+        format!("{}: {}\n", parameter.name, serde_json::Value::from(values[&parameter.name].as_str()))
+    });
+    let yaml: String = lines.collect();
     // `{}` is a mapping, an empty text is not.
     Ok(if yaml.is_empty() { "{}\n".to_owned() } else { yaml })
+}
+
+/// Fails unless a stack's bucket, if it has the parameter that names one, is the one that functions may use.
+///
+/// # Errors
+///
+/// [`ParamsError::BadValue`], [`ParamsError::OtherBucket`] and a failed call.
+pub async fn check_bucket(
+    account: &Account,
+    stack: &Stack,
+    environment: &BTreeMap<String, String>,
+) -> Result<(), ParamsError> {
+    let template = Document::parse(stack.template)?;
+    let Some(parameter) = template.parameters().into_iter().find(|parameter| parameter.name == BUCKET) else {
+        return Ok(());
+    };
+    let asked = match from_environment(&parameter, environment)? {
+        chosen if chosen.is_empty() => format!("firefly-device-backups-{}-{}", account.id().await?, account.region),
+        chosen => chosen,
+    };
+    let held = account.bootstrap.bucket.clone();
+    if asked == held { Ok(()) } else { Err(ParamsError::OtherBucket { asked, held }) }
+}
+
+/// Checks the rules of a stack's template, as CloudFormation does before it changes anything.
+fn check_rules(stack: &Stack, parameters: &[Parameter], values: &BTreeMap<String, String>) -> Result<(), ParamsError> {
+    let template = Template::parse(Source { name: stack.name, text: stack.template }, values)?;
+    let Some(broken) = template.broken_rule()? else {
+        return Ok(());
+    };
+    let named = |word: &str| parameters.iter().any(|parameter| parameter.name == word);
+    let words = broken.split(' ').map(|word| if named(word) { variable(word) } else { word.to_owned() });
+    Err(ParamsError::BrokenRule { rule: words.collect::<Vec<_>>().join(" ") })
 }
 
 /// Returns the values of the outputs. An output under a condition is empty if it is absent.
@@ -155,6 +227,9 @@ fn from_environment(parameter: &Parameter, environment: &BTreeMap<String, String
         Some("it must not have control characters".to_owned())
     } else if !parameter.allowed.is_empty() && !parameter.allowed.contains(value) {
         Some(format!("it must be {}", parameter.allowed.join(" or ")))
+    } else if !matches_pattern(parameter, value) {
+        let constraint = parameter.constraint.as_ref().or(parameter.pattern.as_ref());
+        Some(format!("it must be {}", constraint.map_or("of another form", String::as_str)))
     } else if parameter.is_number {
         let minimum = parameter.minimum.unwrap_or(f64::MIN);
         let fits = value.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= minimum);
@@ -166,6 +241,12 @@ fn from_environment(parameter: &Parameter, environment: &BTreeMap<String, String
         Some(rule) => Err(ParamsError::BadValue { variable, value: value.clone(), rule }),
         None => Ok(value.clone()),
     }
+}
+
+/// Returns whether a value is as the parameter's pattern says. A pattern that cannot be read is left to CloudFormation.
+fn matches_pattern(parameter: &Parameter, value: &str) -> bool {
+    let pattern = parameter.pattern.as_ref().and_then(|pattern| Regex::new(&format!("^(?:{pattern})$")).ok());
+    pattern.is_none_or(|pattern| pattern.is_match(value))
 }
 
 /// Returns the environment variable of a parameter: `DomainName` is `DOMAIN_NAME`.

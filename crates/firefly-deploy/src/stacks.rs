@@ -125,11 +125,16 @@ impl Account {
 
     /// Returns whether a resource outlives its stack, by the template with which that was deployed.
     pub(crate) async fn retains(&self, stack: &DeployedStack, logical_id: &str) -> Result<bool, StackError> {
-        let answer = self.cloudformation.get_template().stack_name(&stack.id).send().await;
-        let answer = answer.map_err(|error| AwsError::call("cloudformation:GetTemplate", error))?;
-        let template = Document::parse(answer.template_body().unwrap_or_default());
+        let template = Document::parse(&self.template_of(stack).await?);
         let template = template.map_err(|source| StackError::Template { stack: stack.name.clone(), source })?;
         Ok(template.retains(logical_id))
+    }
+
+    /// Returns the template with which a stack was deployed.
+    pub(crate) async fn template_of(&self, stack: &DeployedStack) -> Result<String, AwsError> {
+        let answer = self.cloudformation.get_template().stack_name(&stack.id).send().await;
+        let answer = answer.map_err(|error| AwsError::call("cloudformation:GetTemplate", error))?;
+        Ok(answer.template_body.unwrap_or_default())
     }
 
     /// Waits for an operation that has begun. Fails unless it ends in the wanted state.

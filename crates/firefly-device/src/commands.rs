@@ -11,13 +11,14 @@ use firefly_device::identity_file::{self, IdentityFileError};
 use firefly_device::{
     Client, Deletion, Identity, Registration, Response, Restore, SignedHeaders, Standing, Upload, etag, random_nonce,
 };
+use firefly_output::quoted;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use tempfile::NamedTempFile;
 
 use crate::fleet_command;
-use crate::options::{Cli, Command, New};
-use crate::output::print;
+use crate::options::{Cli, Command, IDENTITY_FILE, New};
+use crate::output::{print, print_result};
 use crate::verdict::Failure;
 
 /// The advice about a 401 to a signed request whose timestamp is not the cause.
@@ -35,7 +36,7 @@ pub(crate) async fn run(cli: Cli, clock: fn() -> UnixSeconds, rng: &mut StdRng) 
         Command::Backup { file } => device(rng)?.backup(&file).await,
         Command::Restore { file } => device(rng)?.restore(&file).await,
         Command::Delete => device(rng)?.delete().await,
-        Command::Headers => print(device(rng)?.sign().to_string()),
+        Command::Headers => print_result(device(rng)?.sign().to_string()),
         Command::Fleet(fleet) => fleet_command::run(client, fleet, clock, rng).await,
     }
 }
@@ -61,7 +62,9 @@ impl<'a> Device<'a> {
     fn load(path: &Path, client: &'a Client, clock: fn() -> UnixSeconds, rng: &'a mut StdRng) -> Result<Self, Failure> {
         let identity = identity_file::load(path).map_err(|error| match error {
             IdentityFileError::Read { ref source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Failure::Usage(format!("{error}\nmake one with: firefly-device new"))
+                let is_default = path == Path::new(IDENTITY_FILE);
+                let option = if is_default { String::new() } else { format!(" --identity {}", quoted(path)) };
+                Failure::Usage(format!("{error}\nmake one with: firefly-device new{option}"))
             }
             error => Failure::usage(error),
         })?;
@@ -122,7 +125,7 @@ impl<'a> Device<'a> {
         let signed = self.sign();
         let answer = self.client.upload(&signed, &envelope, Some(etag(&plaintext))).await?;
         match answer.outcome {
-            Upload::Stored => print(format!("backed up {} bytes of {}\n", plaintext.len(), file.display())),
+            Upload::Stored => print(format!("backed up {} bytes of {}\n", plaintext.len(), source(file))),
             Upload::Refused => Err(self.refused(&answer.response)),
         }
     }
@@ -160,17 +163,28 @@ impl<'a> Device<'a> {
     }
 }
 
+/// The path that stands for standard input or standard output.
+const STANDARD_STREAM: &str = "-";
+
+/// The name of a configuration's file, for messages.
+fn source(file: &Path) -> String {
+    if file == Path::new(STANDARD_STREAM) { "standard input".to_owned() } else { file.display().to_string() }
+}
+
 fn read_configuration(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut plaintext = Vec::new();
     // One byte beyond the limit shows that a file is too long, without reading it whole.
-    File::open(file)
-        .and_then(|file| file.take(MAX_PLAINTEXT_LENGTH as u64 + 1).read_to_end(&mut plaintext))
-        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
+    let limit = MAX_PLAINTEXT_LENGTH as u64 + 1;
+    let read = if file == Path::new(STANDARD_STREAM) {
+        io::stdin().lock().take(limit).read_to_end(&mut plaintext)
+    } else {
+        File::open(file).and_then(|file| file.take(limit).read_to_end(&mut plaintext))
+    };
+    read.map_err(|error| Failure::Usage(format!("cannot read {}: {error}", source(file))))?;
     if plaintext.len() > MAX_PLAINTEXT_LENGTH {
-        return Err(Failure::Usage(format!(
-            "{} is longer than {MAX_PLAINTEXT_LENGTH} bytes, the most a controller backs up",
-            file.display()
-        )));
+        let source = source(file);
+        let limit = format!("is longer than {MAX_PLAINTEXT_LENGTH} bytes, the most a controller backs up");
+        return Err(Failure::Usage(format!("{source} {limit}")));
     }
     Ok(plaintext)
 }
@@ -184,7 +198,7 @@ enum Target<'a> {
 impl<'a> Target<'a> {
     /// Fails if the target cannot be written, before anything is asked of the cloud.
     fn prepare(path: &'a Path) -> Result<Self, Failure> {
-        if path == Path::new("-") {
+        if path == Path::new(STANDARD_STREAM) {
             return Ok(Self::StandardOutput);
         }
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
@@ -198,7 +212,7 @@ impl<'a> Target<'a> {
 
     fn fill(self, plaintext: &[u8]) -> Result<(), Failure> {
         let (path, mut temporary) = match self {
-            Self::StandardOutput => return print(plaintext),
+            Self::StandardOutput => return print_result(plaintext),
             Self::File { path, temporary } => (path, temporary),
         };
         temporary

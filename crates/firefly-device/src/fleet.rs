@@ -12,7 +12,7 @@ use firefly_core::registration::RegistrationKey;
 use firefly_core::time::UnixSeconds;
 use futures::{StreamExt as _, future, stream};
 use rand::rngs::StdRng;
-use rand::{CryptoRng, Rng as _, SeedableRng as _};
+use rand::{CryptoRng, Rng as _, RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 
 pub use report::{Phase, PhaseReport, Report};
@@ -21,7 +21,19 @@ use report::{Sample, Verdict};
 use crate::backup::etag;
 use crate::client::{Client, Judged, Registration, Restore, Upload};
 use crate::identity::{Identity, random_nonce};
+use crate::response::Response;
 use crate::transport_error::TransportError;
+
+/// The most controllers that are minted a key for and registered at a time: a user has 200 live keys at most, an address
+/// 120 tries at registration keys under way.
+const ENLISTED_AT_A_TIME: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
+/// The most times that a key is asked for and a registration sent, while the cloud is too busy.
+const MAX_TRIES: usize = 600;
+/// The time from one try to the next where the cloud names none: API Gateway's own answers do not. Up to as much is added
+/// at random, so that devices do not come back all at once.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// The longest time from one try to the next.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// The task of a fleet.
 #[derive(Clone)]
@@ -64,7 +76,7 @@ pub async fn run<R: CryptoRng>(
     rng: &mut R,
     mut progress: impl FnMut(Phase, usize, usize),
 ) -> Report {
-    let mut fleet = Fleet { client, plan, clock, rng, progress: &mut progress, report: Report::default() };
+    let mut fleet = Fleet { client, plan, clock, rng, progress: &mut progress, report: Report::new() };
     let mut members = fleet.enlist().await;
     for round in 0..plan.uploads {
         fleet.upload(&mut members, round).await;
@@ -97,25 +109,12 @@ impl<R: CryptoRng> Fleet<'_, R> {
         let start = |_| {
             let (client, authorization) = (self.client.clone(), Arc::clone(&authorization));
             let mut rng = StdRng::from_rng(self.rng);
-            async move {
-                let (key, minted) = mint(&client, &authorization).await;
-                let Some(key) = key else {
-                    return (minted, None, None);
-                };
-                let identity = Identity::generate(product_hex, &mut rng);
-                let begun = Instant::now();
-                let answer = client.register(&identity, &key).await;
-                let verdict = judge(answer, |outcome| *outcome == Registration::Registered);
-                let identity = verdict.succeeded().then_some(identity);
-                (minted, Some(verdict.took(begun.elapsed())), identity)
-            }
+            async move { enlist(&client, &authorization, product_hex, &mut rng).await }
         };
-        let finish = |_, (minted, registered, identity): (_, Option<Sample>, Option<Identity>)| {
-            self.report.add(Phase::Mint, minted);
-            if let Some(registered) = registered {
-                self.report.add(Phase::Register, registered);
-            }
-            members.extend(identity.map(|identity| Member {
+        let finish = |_, enlisted: Enlisted| {
+            enlisted.minted.into_iter().for_each(|sample| self.report.add(Phase::Mint, sample));
+            enlisted.registered.into_iter().for_each(|sample| self.report.add(Phase::Register, sample));
+            members.extend(enlisted.identity.map(|identity| Member {
                 identity: Arc::new(identity),
                 candidates: Vec::new(),
                 acknowledged: false,
@@ -123,7 +122,7 @@ impl<R: CryptoRng> Fleet<'_, R> {
             done += 1;
             (self.progress)(Phase::Register, done, plan.devices);
         };
-        drive(plan.devices, plan.concurrency, None, start, finish).await;
+        drive(plan.devices, plan.concurrency.min(ENLISTED_AT_A_TIME), None, start, finish).await;
         self.report.lasted(Phase::Mint, started.elapsed());
         self.report.lasted(Phase::Register, started.elapsed());
         members
@@ -147,16 +146,13 @@ impl<R: CryptoRng> Fleet<'_, R> {
                 let tag = etag(&plaintext);
                 let envelope = match identity.seal(&plaintext, &gcm_nonce) {
                     Ok(envelope) => envelope,
-                    Err(error) => {
-                        let verdict = Verdict::Unanswered(error.to_string());
-                        return (tag, verdict.took(Duration::ZERO));
-                    }
+                    Err(error) => return (tag, Verdict::Unanswered(error.to_string()).since(Instant::now())),
                 };
                 let signed = identity.sign(&random_nonce(&mut rng), clock());
                 let begun = Instant::now();
                 let answer = client.upload(&signed, &envelope, Some(tag)).await;
                 let verdict = judge(answer, |outcome| *outcome == Upload::Stored);
-                (tag, verdict.took(begun.elapsed()))
+                (tag, verdict.since(begun))
             }
         };
         let finish = |index: usize, (tag, sample): (ETag, Sample)| {
@@ -196,7 +192,7 @@ impl<R: CryptoRng> Fleet<'_, R> {
                         .is_ok_and(|plaintext| member.candidates.contains(&etag(&plaintext))),
                     _ => false,
                 });
-                verdict.took(took)
+                verdict.took(begun, took)
             }
         };
         let finish = |_, sample| {
@@ -209,26 +205,66 @@ impl<R: CryptoRng> Fleet<'_, R> {
     }
 }
 
-/// Sends `POST /registration-keys` as a signed-in user.
-async fn mint(client: &Client, authorization: &str) -> (Option<RegistrationKey>, Sample) {
-    let begun = Instant::now();
-    let headers = [("Authorization", authorization)];
-    let answer = client.request("POST", "/registration-keys", &headers, Some(b"")).await;
-    let mut key = None;
-    let verdict = match answer {
-        Err(error) => Verdict::Unanswered(error.to_string()),
-        Ok(response) => {
-            key = response.member("key").and_then(|key| key.parse().ok());
-            match (response.status, &key) {
-                (201, Some(_)) => Verdict::Succeeded(201),
-                (status, _) => {
-                    key = None;
-                    Verdict::Refused(status, response.message().unwrap_or_default())
-                }
-            }
+/// A device's way into the fleet: its requests, and the device itself if it is registered.
+#[derive(Default)]
+struct Enlisted {
+    minted: Vec<Sample>,
+    registered: Vec<Sample>,
+    identity: Option<Identity>,
+}
+
+/// Mints a key and registers a new device with it. A request for which the cloud is too busy is sent again.
+async fn enlist<R: CryptoRng>(client: &Client, authorization: &str, product_hex: ProductHex, rng: &mut R) -> Enlisted {
+    let mut enlisted = Enlisted::default();
+    let key = loop {
+        let begun = Instant::now();
+        let headers = [("Authorization", authorization)];
+        let answer = client.request("POST", "/registration-keys", &headers, Some(b"")).await;
+        if let Some((status, pause)) = answer.as_ref().ok().and_then(|answer| pause(answer, &enlisted.minted)) {
+            enlisted.minted.push(Verdict::Postponed(status).since(begun));
+            tokio::time::sleep(pause.mul_f64(1.0 + rng.random::<f64>())).await;
+            continue;
         }
+        let (key, verdict) = minted(answer);
+        enlisted.minted.push(verdict.since(begun));
+        break key;
     };
-    (key, verdict.took(begun.elapsed()))
+    let Some(key) = key else { return enlisted };
+    let identity = Identity::generate(product_hex, rng);
+    loop {
+        let begun = Instant::now();
+        let answer = client.register(&identity, &key).await;
+        let response = answer.as_ref().ok().map(|answer| &answer.response);
+        if let Some((status, pause)) = response.and_then(|response| pause(response, &enlisted.registered)) {
+            enlisted.registered.push(Verdict::Postponed(status).since(begun));
+            tokio::time::sleep(pause.mul_f64(1.0 + rng.random::<f64>())).await;
+            continue;
+        }
+        let verdict = judge(answer, |outcome| *outcome == Registration::Registered);
+        enlisted.identity = verdict.succeeded().then_some(identity);
+        enlisted.registered.push(verdict.since(begun));
+        return enlisted;
+    }
+}
+
+/// Returns status and pause of a request that is to be sent again, after these tries: 429 and 503, up to [`MAX_TRIES`].
+fn pause(response: &Response, tries: &[Sample]) -> Option<(u16, Duration)> {
+    let is_busy = matches!(response.status, 429 | 503) && tries.len() + 1 < MAX_TRIES;
+    let seconds = response.header("retry-after").and_then(|seconds| seconds.parse().ok());
+    is_busy.then(|| (response.status, seconds.map_or(DEFAULT_PAUSE, Duration::from_secs).min(MAX_PAUSE)))
+}
+
+/// Returns the key of an answer to `POST /registration-keys`.
+fn minted(answer: Result<Response, TransportError>) -> (Option<RegistrationKey>, Verdict) {
+    let response = match answer {
+        Ok(response) => response,
+        Err(error) => return (None, Verdict::Unanswered(error.to_string())),
+    };
+    let key = response.member("key").and_then(|key| key.parse().ok());
+    match (response.status, key) {
+        (201, Some(key)) => (Some(key), Verdict::Succeeded(201)),
+        (status, _) => (None, Verdict::Refused(status, response.message().unwrap_or_default())),
+    }
 }
 
 fn judge<T>(answer: Result<Judged<T>, TransportError>, succeeded: impl FnOnce(&T) -> bool) -> Verdict {

@@ -1,5 +1,9 @@
 //! The command `fleet`: a progress bar while it runs, then the table.
 
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, fleet};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,6 +23,8 @@ pub(crate) async fn run(
     rng: &mut StdRng,
 ) -> Result<(), Failure> {
     check_files(options.concurrency.get())?;
+    // Opened first: a run is not to be lost for a file that cannot be written.
+    let record = options.record.as_deref().map(Record::create).transpose()?;
     let plan = fleet::Plan {
         devices: options.devices.get(),
         product_hex: options.product_hex,
@@ -42,10 +48,32 @@ pub(crate) async fn run(
     .await;
     bar.finish_and_clear();
     print(report.to_string())?;
+    record.map_or(Ok(()), |record| record.write(&report.record()))?;
     match report.failed() {
         0 => Ok(()),
         failed => Err(Failure::Failed(format!("{failed} requests failed; causes are below the table"))),
     }
+}
+
+/// The file that the requests are recorded in.
+struct Record<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Record<'a> {
+    fn create(path: &'a Path) -> Result<Self, Failure> {
+        let file = File::create(path).map_err(|error| Failure::Usage(unwritable(path, &error)))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Failure> {
+        self.file.write_all(text.as_bytes()).map_err(|error| Failure::Failed(unwritable(self.path, &error)))
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
 }
 
 /// Raises the limit of open files as far as connections need it.

@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use firefly_core::hex;
+use firefly_output::quoted;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Identity;
@@ -135,9 +136,4 @@ pub enum IdentityFileError {
         /// The reason, which does not quote the content.
         reason: &'static str,
     },
-}
-
-/// Returns the path as one word of a POSIX shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

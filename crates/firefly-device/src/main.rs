@@ -20,14 +20,14 @@ async fn main() -> ExitCode {
     let mut rng = match StdRng::try_from_rng(&mut SysRng) {
         Ok(rng) => rng,
         Err(error) => {
-            eprintln!("error: the operating system gives no random bytes: {error}");
+            firefly_output::say(format_args!("error: the operating system gives no random bytes: {error}"));
             return ExitCode::from(1);
         }
     };
     match commands::run(cli, clock, &mut rng).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            firefly_output::say(format_args!("error: {failure}"));
             failure.exit_code()
         }
     }

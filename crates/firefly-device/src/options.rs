@@ -11,6 +11,9 @@ use firefly_core::registration::RegistrationKey;
 use firefly_core::signed_request::CLOCK_SKEW_SECONDS;
 use firefly_device::{Client, UrlError};
 
+/// The identity file unless another is named.
+pub(crate) const IDENTITY_FILE: &str = "firefly-device.json";
+
 const EXAMPLES: &str = "\
 Examples:
   firefly-device new                             make an identity in firefly-device.json
@@ -43,7 +46,7 @@ pub(crate) struct Cli {
     pub(crate) url: Client,
 
     /// The controller's identity file. It holds the master key; its mode must be 0600.
-    #[arg(long, global = true, value_name = "FILE", default_value = "firefly-device.json")]
+    #[arg(long, global = true, value_name = "FILE", default_value = IDENTITY_FILE)]
     pub(crate) identity: PathBuf,
 
     #[command(subcommand)]
@@ -60,7 +63,7 @@ pub(crate) enum Command {
     Status,
     /// Seal a file and upload it as this controller's backup.
     Backup {
-        #[arg(help = format!("The configuration, at most {MAX_PLAINTEXT_LENGTH} bytes"))]
+        #[arg(help = format!("The configuration, at most {MAX_PLAINTEXT_LENGTH} bytes; - is standard input"))]
         file: PathBuf,
     },
     /// Download this controller's backup and open it.
@@ -98,7 +101,8 @@ pub(crate) struct Register {
 
 #[derive(Args)]
 #[command(after_help = "\
-The controllers' identities live in memory and are gone afterwards. Each minted key registers one controller.
+The controllers' identities live in memory and are gone afterwards. Each minted key registers one controller; a key or a
+registration that is refused with 429 or 503 is asked for again, an upload is not.
 Latency is the time from opening a connection to the end of the answer, as a controller has it.
 
 Examples:
@@ -145,6 +149,10 @@ pub(crate) struct Fleet {
     /// Restore every backup in the end and compare it.
     #[arg(long)]
     pub(crate) verify: bool,
+
+    /// Write a line for each request to this file: phase, arrival and duration in microseconds, status.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
     /// The controllers' product: 0x and 8 hex digits.
     #[arg(long, value_name = "HEX", default_value = "0x0000F1F1")]

@@ -36,9 +36,10 @@ fn routes_authorizers_and_limits_are_those_of_the_templates() {
         ("func-api-devices-backup-get", "GET /devices/{uuid}/backup", AuthorizationType::None, 25, 512),
         ("func-api-devices-backup-post", "POST /devices/{uuid}/backup", AuthorizationType::None, 25, 512),
         ("func-api-devices-get", "GET /devices", AuthorizationType::Jwt, 25, 256),
-        ("func-api-devices-register-post", "POST /devices/register", AuthorizationType::None, 9, 256),
+        ("func-api-devices-register-post", "POST /devices/register", AuthorizationType::None, 14, 256),
         ("func-api-devices-registration-get", "GET /devices/{uuid}/registration", AuthorizationType::None, 9, 256),
         ("func-api-health-get", "GET /health", AuthorizationType::None, 5, 256),
+        ("func-api-registration-keys-delete", "DELETE /registration-keys/{key}", AuthorizationType::Jwt, 9, 256),
         ("func-api-registration-keys-get", "GET /registration-keys", AuthorizationType::Jwt, 25, 256),
         ("func-api-registration-keys-post", "POST /registration-keys", AuthorizationType::Jwt, 9, 256),
     ];
@@ -101,9 +102,11 @@ fn the_environment_names_the_tables_and_the_bucket() {
         ("APP_CONFIG_ENV", ""),
         ("DYNAMODB_DEVICES_TABLE_NAME", "firefly-devices"),
         ("DYNAMODB_REGISTRATION_KEYS_TABLE_NAME", "firefly-registration-keys"),
+        ("EDGE_SECRET_SHA256", ""),
     ];
     assert_eq!(read.environment, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
-    assert_eq!(function("func-api-health-get", &[]).environment, [("APP_CONFIG_ENV".to_owned(), String::new())].into());
+    let common = ["APP_CONFIG_ENV", "EDGE_SECRET_SHA256"].map(|name| (name.to_owned(), String::new()));
+    assert_eq!(function("func-api-health-get", &[]).environment, common.into());
 
     let place = [("AWS::AccountId", "123456789012"), ("AWS::Region", "eu-west-3"), ("AWS::Partition", "aws-cn")];
     let read = function("func-api-devices-backup-get", &place);
@@ -118,6 +121,42 @@ fn the_environment_names_the_tables_and_the_bucket() {
     assert_eq!(resources(&read, "s3:PutObject"), ["arn:aws:s3:::firefly-mine/*"]);
 }
 
+/// The actions of functions beside those that all have.
+const OWN: &[(&str, &[&str])] = &[
+    ("func-api-devices-backup-delete", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:DeleteObject"]),
+    ("func-api-devices-backup-get", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:ListBucket"]),
+    (
+        "func-api-devices-backup-post",
+        &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"],
+    ),
+    ("func-api-devices-backups-get", &["dynamodb:GetItem", "s3:GetObjectVersion", "s3:ListBucketVersions"]),
+    (
+        "func-api-devices-backups-restore-post",
+        &[
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+            "s3:DeleteObjectVersion",
+            "s3:GetObjectVersion",
+            "s3:ListBucketVersions",
+            "s3:PutObject",
+        ],
+    ),
+    (
+        "func-api-devices-delete",
+        &["dynamodb:DeleteItem", "dynamodb:GetItem", "s3:DeleteObjectVersion", "s3:ListBucketVersions"],
+    ),
+    ("func-api-devices-get", &["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan"]),
+    (
+        "func-api-devices-register-post",
+        &["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+    ),
+    ("func-api-devices-registration-get", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
+    ("func-api-health-get", &[]),
+    ("func-api-registration-keys-delete", &["dynamodb:DeleteItem", "dynamodb:UpdateItem"]),
+    ("func-api-registration-keys-get", &["dynamodb:BatchGetItem", "dynamodb:GetItem"]),
+    ("func-api-registration-keys-post", &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]),
+];
+
 #[test]
 fn a_role_allows_its_handlers_actions_and_the_common_base() {
     let base = [
@@ -126,27 +165,7 @@ fn a_role_allows_its_handlers_actions_and_the_common_base() {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
     ];
-    let own: &[(&str, &[&str])] = &[
-        ("func-api-devices-backup-delete", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:DeleteObject"]),
-        (
-            "func-api-devices-backup-get",
-            &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:ListBucket"],
-        ),
-        (
-            "func-api-devices-backup-post",
-            &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:PutObject"],
-        ),
-        ("func-api-devices-get", &["dynamodb:Query", "dynamodb:Scan"]),
-        (
-            "func-api-devices-register-post",
-            &["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-        ),
-        ("func-api-devices-registration-get", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
-        ("func-api-health-get", &[]),
-        ("func-api-registration-keys-get", &["dynamodb:Scan"]),
-        ("func-api-registration-keys-post", &["dynamodb:PutItem"]),
-    ];
-    for (name, own) in own {
+    for (name, own) in OWN {
         let read = function(name, &[]);
         let actions: BTreeSet<&str> = read.actions.iter().map(|grant| grant.action.as_str()).collect();
         assert_eq!(actions, base.iter().chain(*own).copied().collect(), "{name}");
@@ -161,7 +180,11 @@ fn a_role_allows_its_handlers_actions_and_the_common_base() {
     let table = "arn:aws:dynamodb:us-east-1:000000000000:table";
     let list = function("func-api-devices-get", &[]);
     assert_eq!(resources(&list, "dynamodb:Scan"), [format!("{table}/firefly-devices")]);
-    assert_eq!(resources(&list, "dynamodb:Query"), [format!("{table}/firefly-devices/index/product_hex-index")]);
+    let indexes = ["product_hex-keys-index", "product_hex-index"];
+    assert_eq!(
+        resources(&list, "dynamodb:Query"),
+        indexes.map(|index| format!("{table}/firefly-devices/index/{index}"))
+    );
     assert!(!list.grants("dynamodb:PutItem"));
     let register = function("func-api-devices-register-post", &[]);
     let both = [format!("{table}/firefly-devices"), format!("{table}/firefly-registration-keys")];

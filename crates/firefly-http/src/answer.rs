@@ -55,7 +55,7 @@ impl Answer {
     }
 }
 
-/// The answer to a request that failed. Refused signatures are counted by the metric `SignaturesRefused`.
+/// The answer to a request that failed.
 pub(crate) fn failure(error: &ApiError) -> Answer {
     let Failure { status, code, message, retry_after, server_time } = error.answer();
     let body = FailureBody { message, code, server_time: server_time.map(|time| time.to_string()) };
@@ -67,7 +67,11 @@ pub(crate) fn failure(error: &ApiError) -> Answer {
     let cause = error.to_string();
     let ending = if status.is_server_error() { Ending::Failed { cause } } else { Ending::Refused { cause } };
     let outcome = Outcome::ended(code, ending);
-    Answer { outcome: if error.refuses_signature() { outcome.counted("SignaturesRefused") } else { outcome }, response }
+    let outcome = match error.metric() {
+        Some(metric) => outcome.counted(metric),
+        None => outcome,
+    };
+    Answer { outcome: if error.is_anybodys() { outcome.anybodys() } else { outcome }, response }
 }
 
 /// The response as a function returns it: payload format 2.0, binary bodies in Base64.

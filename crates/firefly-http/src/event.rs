@@ -105,3 +105,27 @@ impl Event {
             .with_query_string_parameters(self.query_string_parameters.unwrap_or_default()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_address_is_the_gateways_and_not_one_of_a_header() {
+        for (name, value) in [
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-for", "198.51.100.1, 203.0.113.7"),
+            ("forwarded", "for=198.51.100.1"),
+            ("x-real-ip", "198.51.100.1"),
+            ("true-client-ip", "198.51.100.1"),
+        ] {
+            let event = format!(
+                r#"{{"headers":{{"{name}":"{value}"}},
+                    "requestContext":{{"http":{{"method":"POST","sourceIp":"203.0.113.7"}}}}}}"#
+            );
+            let request = serde_json::from_str::<Event>(&event).unwrap().into_request().unwrap();
+            let address = request.extensions().get::<SourceAddress>().unwrap();
+            assert_eq!(address.to_string(), "203.0.113.7", "{name}: {value}");
+        }
+    }
+}

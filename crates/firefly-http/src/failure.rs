@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use firefly_core::signed_request::TIMESTAMP_HEADER;
 use firefly_core::time::UnixSeconds;
 use http::StatusCode;
 use serde::Serialize;
@@ -33,8 +34,19 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    /// A parameter of this part of the URL has not its form.
+    pub(crate) fn malformed(code: &'static str, part: &str, parameter: &str) -> Self {
+        Self::bad_request(code, format!("{part} parameter {parameter} is malformed"))
+    }
+
     pub(crate) fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, message)
+    }
+
+    /// The request was signed at another time than about now.
+    pub(crate) fn stale_timestamp(now: UnixSeconds) -> Self {
+        let message = format!("{TIMESTAMP_HEADER} is outside the acceptance window, check the clock");
+        Self { server_time: Some(now), ..Self::unauthorized("stale_timestamp", message) }
     }
 
     pub(crate) fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
@@ -58,6 +70,11 @@ impl Failure {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(retry_after_seconds)
     }
 
+    pub(crate) fn too_many_uploads(retry_after_seconds: u64) -> Self {
+        let message = "Too many uploads on this day (UTC), try again on the next";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", message).retry_after(retry_after_seconds)
+    }
+
     pub(crate) fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Service unavailable, try again")
             .retry_after(RETRY_AFTER_OUTAGE_SECONDS)
@@ -65,11 +82,6 @@ impl Failure {
 
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error")
-    }
-
-    /// Adds the server's clock.
-    pub(crate) fn at(self, now: UnixSeconds) -> Self {
-        Self { server_time: Some(now), ..self }
     }
 
     fn retry_after(self, seconds: u64) -> Self {

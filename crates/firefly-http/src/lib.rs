@@ -4,6 +4,7 @@
 //! [`Request`], and every way to fail is an [`ApiError`], whose table names status and message.
 
 mod answer;
+mod edge;
 mod error;
 mod event;
 mod failure;

@@ -1,5 +1,8 @@
 //! The request of a route, and its parts.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::str::FromStr;
 
@@ -49,11 +52,11 @@ impl Request {
         Ok(self.header_text(KEY_HEADER).unwrap_or_default().parse()?)
     }
 
-    /// The address that the request comes from, as API Gateway saw it.
+    /// The address that the request comes from: as API Gateway saw it, or, behind an edge, as the edge did.
     ///
     /// # Errors
     ///
-    /// [`ApiError::NoSourceAddress`] when the event does not name it, which API Gateway's always do.
+    /// [`ApiError::NoSourceAddress`] when it is not named, which API Gateway and CloudFront always do.
     pub fn source_address(&self) -> Result<SourceAddress, ApiError> {
         self.0.extensions().get().copied().ok_or(ApiError::NoSourceAddress)
     }
@@ -73,10 +76,23 @@ impl Request {
     ///
     /// [`ApiError::NotInGroup`] for everybody else.
     pub fn require_super_user(&self) -> Result<SuperUser, ApiError> {
-        // API Gateway writes a list as `[a b]`. A group's own name may have brackets, too.
+        // API Gateway writes a list as `[a b]`, one value as it is. A group's own name may have brackets, and no blank.
         let groups = self.claim("cognito:groups").unwrap_or_default();
-        let list = groups.strip_prefix('[').and_then(|groups| groups.strip_suffix(']'));
-        super_user(list.unwrap_or(groups).split_whitespace()).ok_or(ApiError::NotInGroup)
+        let member = match groups.strip_prefix('[').and_then(|groups| groups.strip_suffix(']')) {
+            Some(list) => super_user(list.split(' ')),
+            None => super_user([groups]),
+        };
+        member.ok_or(ApiError::NotInGroup)
+    }
+
+    /// A variable segment of the path.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Path`] when it is malformed.
+    pub fn path_parameter<T: FromStr>(&self, parameter: &'static str) -> Result<T, ApiError> {
+        let text = self.0.path_parameters_ref().and_then(|parameters| parameters.first(parameter));
+        text.and_then(|text| text.parse().ok()).ok_or(ApiError::Path { parameter })
     }
 
     /// A query parameter, if the request has it.
@@ -110,7 +126,10 @@ impl Request {
         Some(values.fold(first, |joined, value| Cow::Owned(format!("{joined},{value}"))))
     }
 
+    /// Returns a claim's text; one that is null counts as absent.
     fn claim(&self, name: &str) -> Option<&str> {
-        self.0.extensions().get::<Claims>()?.0.get(name).map(String::as_str)
+        /// Null as API Gateway writes it.
+        const NULL: &str = "<nil>";
+        self.0.extensions().get::<Claims>()?.0.get(name).map(String::as_str).filter(|text| *text != NULL)
     }
 }

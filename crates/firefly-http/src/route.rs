@@ -9,6 +9,7 @@ use lambda_http::RequestExt as _;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 
 use crate::answer::{self, Answer};
+use crate::edge::Edge;
 use crate::error::ApiError;
 use crate::event::Event;
 use crate::request::Request;
@@ -34,7 +35,10 @@ pub trait Route: Sized + Send + Sync + 'static {
 }
 
 /// The function behind a route.
-pub struct Http<R>(R);
+pub struct Http<R> {
+    route: R,
+    edge: Edge,
+}
 
 impl<R: Route> Function for Http<R> {
     const NAME: &'static str = R::NAME;
@@ -44,7 +48,7 @@ impl<R: Route> Function for Http<R> {
     type Reply = ApiGatewayV2httpResponse;
 
     fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
-        R::new(environment, aws).map(Self)
+        Ok(Self { route: R::new(environment, aws)?, edge: Edge::new(environment)? })
     }
 
     fn read(event: Event) -> Result<Request, MalformedEvent> {
@@ -59,24 +63,32 @@ impl<R: Route> Function for Http<R> {
         &self,
         now: UnixSeconds,
         time_left: Duration,
-        request: Request,
+        mut request: Request,
     ) -> (ApiGatewayV2httpResponse, Outcome) {
-        let result = tokio::time::timeout(time_left, self.0.handle(now, request)).await;
+        let result = match self.edge.admit(&mut request.0) {
+            Ok(()) => tokio::time::timeout(time_left, self.route.handle(now, request)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let result = result.unwrap_or(Err(ApiError::DeadlineExceeded));
         let Answer { outcome, response } = result.unwrap_or_else(|error| answer::failure(&error));
         (answer::payload(response), outcome)
     }
 
     fn log(reply: &ApiGatewayV2httpResponse, outcome: &Outcome, measured: &Measured) {
-        let Measured { duration_ms, calls, cold_start } = measured;
+        let Measured { duration_ms, calls, cold_start, times } = measured;
+        let times = (*times > 1).then_some(*times);
         let (status, name) = (reply.status_code, outcome.name());
         match outcome.ending() {
+            Ending::Done if let Some(audit) = outcome.audit() => {
+                let bytes = outcome.bytes();
+                tracing::warn!(status, outcome = name, audit, bytes, duration_ms, %calls, cold_start, "answered");
+            }
             Ending::Done => {
                 let bytes = outcome.bytes();
                 tracing::info!(status, outcome = name, bytes, duration_ms, %calls, cold_start, "answered");
             }
             Ending::Refused { cause } => {
-                tracing::warn!(status, outcome = name, cause, duration_ms, %calls, cold_start, "refused");
+                tracing::warn!(status, outcome = name, cause, times, duration_ms, %calls, cold_start, "refused");
             }
             Ending::Failed { cause } => {
                 tracing::error!(status, outcome = name, cause, duration_ms, %calls, cold_start, "failed");

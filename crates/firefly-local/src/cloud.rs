@@ -61,8 +61,7 @@ impl Cloud {
         let access = Access::of(&options);
         let principals = access.principals(deployment.functions());
         let engines = Engines { options: &options, storage: &storage, principals, limits: shares.emulator };
-        let engines =
-            vec![engines.dynamodb().await?, engines.s3(&deployment.bucket).await?, engines.appconfig().await?];
+        let engines = vec![engines.dynamodb().await?, engines.s3(&deployment).await?, engines.appconfig().await?];
         let routes = deployment.routes(&engines, &access)?;
         let mut developer = environment(&engines, access.of_developer());
         if options.dynamodb_endpoint.is_none() {
@@ -71,7 +70,9 @@ impl Cloud {
         let Deployment { bucket, cors, .. } = deployment;
         let clock = Arc::clone(&options.clock);
         let clock = Arc::new(move || clock().get());
-        let api = Api { routes, authorizer: tokens.authorizer, cors, clock, concurrency: shares.invocations };
+        let CloudOptions { throttle, executions, .. } = options;
+        let (authorizer, concurrency) = (tokens.authorizer, shares.invocations);
+        let api = Api { routes, authorizer, cors, clock, concurrency, throttle, executions };
         // External engines have credentials that are not this cloud's to tell.
         engines.iter().filter(|engine| engine.is_external()).for_each(|engine| drop(developer.remove(engine.variable)));
         let engines_file = EnginesFile::write(&options.data_dir, &url, &developer)

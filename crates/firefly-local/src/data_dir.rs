@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use firefly_output::quoted;
+
 /// The permission bits of everybody but the owner.
 pub(crate) const OTHERS: u32 = 0o077;
 
@@ -30,8 +32,9 @@ pub enum DataDirError {
     },
     /// Other users of the machine may enter the directory.
     #[error(
-        "other users may enter the data directory {0} (mode {mode:03o}); run `chmod 700 {0}`, or give another --data-dir",
-        path.display()
+        "other users may enter the data directory {} (mode {mode:03o}); run `chmod 700 {}`, or give another --data-dir",
+        path.display(),
+        quoted(path)
     )]
     Exposed {
         /// The directory.

@@ -1,6 +1,7 @@
 //! `firefly-local`: the whole FireFly Cloud on one machine.
 
 mod args;
+mod client;
 mod commands;
 mod output;
 
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
+use commands::devices::Devices;
 use commands::env::Env;
 use commands::mint::Mint;
 use commands::openapi::OpenApi;
@@ -35,6 +37,8 @@ enum Command {
     Token(Token),
     /// Mints a one-time registration key at a running cloud and prints it, alone, on standard output.
     Mint(Mint),
+    /// Prints the devices of a cloud, each as a line of JSON: all, or those that have not been backed up since a time.
+    Devices(Devices),
     /// Prints how to reach the engines of a running cloud, for a shell to evaluate: eval "$(cargo run -q -- env)". AWS's
     /// command line and SDKs then work on its DynamoDB and S3 with every permission.
     Env(Env),
@@ -59,6 +63,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         None => runtime.block_on(cli.serve.run(aws_environment(), clock)),
         Some(Command::Token(token)) => token.run(clock()),
         Some(Command::Mint(mint)) => runtime.block_on(mint.run(clock())),
+        Some(Command::Devices(devices)) => runtime.block_on(devices.run(clock())),
         Some(Command::Env(env)) => env.run(),
         Some(Command::OpenApi(openapi)) => openapi.run(),
     }

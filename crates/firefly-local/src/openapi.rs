@@ -90,7 +90,8 @@ pub fn document() -> Result<String, TemplateError> {
         "info": {
             "title": "FireFly Cloud",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Registers lighting controllers and keeps their encrypted backups.",
+            "description": "Registers lighting controllers and keeps their encrypted backups. Behind an edge, a \
+                            request that has not come through it is answered 403 by every route.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],

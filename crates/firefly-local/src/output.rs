@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::io::Write as _;
 
 /// The reason for which a command failed; its text is the line that the user reads.
 pub(crate) type Failure = Box<dyn Error>;
@@ -10,12 +9,12 @@ pub(crate) type Failure = Box<dyn Error>;
 /// Writes a line to standard output.
 ///
 /// # Errors
-/// The operating system's error, such as that of a closed output.
+/// The output cannot be written, or was closed.
 pub(crate) fn print(text: impl Display) -> Result<(), Failure> {
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+    Ok(firefly_output::print_result(format!("{text}\n"))?)
 }
 
-/// Writes a line to standard error. That may be closed, which is not a reason to end otherwise than in order.
+/// Writes a line to standard error.
 pub(crate) fn say(text: impl Display) {
-    let _ = writeln!(std::io::stderr(), "firefly-local: {text}");
+    firefly_output::say(format_args!("firefly-local: {text}"));
 }

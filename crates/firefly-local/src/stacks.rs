@@ -32,6 +32,7 @@ pub(crate) fn parameters(backup_bucket: Option<&str>) -> BTreeMap<String, String
         ("SharedLayerArn", ""),
         ("AppConfigExtensionLayerArn", ""),
         ("AppConfigEnv", APP_CONFIG_ENV),
+        ("EdgeSecretSha256", ""),
         ("BackupBucketName", backup_bucket.unwrap_or_default()),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -50,7 +50,8 @@ fn rebuilt(recorded: &Value) -> Value {
         uri = format!("{uri}?{}", text("/rawQueryString"));
     }
     let mut request = Request::builder().method(method).uri(uri).body(()).unwrap();
-    for (name, value) in members("/headers").unwrap() {
+    // API Gateway appends the sender's address to this header: the client has not sent it.
+    for (name, value) in members("/headers").unwrap().into_iter().filter(|(name, _)| name != "x-forwarded-for") {
         request.headers_mut().append(HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap());
     }
     if let Some(cookies) = recorded.pointer("/cookies") {

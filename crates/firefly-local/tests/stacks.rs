@@ -29,9 +29,9 @@ fn tables_are_those_of_their_stacks() {
     let types: Vec<_> = devices.attributes.iter().map(|a| (a.attribute_name.as_str(), a.attribute_type)).collect();
     assert_eq!(types, [("uuid", AttributeType::S), ("product_hex", AttributeType::S)]);
     let [index] = &devices.indexes[..] else { panic!("{:?}", devices.indexes) };
-    assert_eq!(index.index_name, "product_hex-index");
+    assert_eq!(index.index_name, "product_hex-keys-index");
     assert_eq!(index.key_schema[0].attribute_name, "product_hex");
-    assert_eq!(index.projection.projection_type, ProjectionType::All);
+    assert_eq!(index.projection.projection_type, ProjectionType::KeysOnly);
     assert_eq!(devices.ttl_attribute, None);
 
     let keys = TableTemplate::parse(REGISTRATION_KEYS_TABLE).unwrap();
@@ -56,7 +56,7 @@ fn the_gateway_has_its_cors_rules_throttle_and_issuer() {
     assert_eq!(gateway.cors.expose_headers, ["etag", "retry-after"]);
     assert!(!gateway.cors.allow_credentials, "never together with any origin");
     assert_eq!(gateway.cors.max_age_seconds, 3600);
-    assert_eq!((gateway.throttle.burst, gateway.throttle.rate), (1000, 500.0));
+    assert_eq!((gateway.throttle.burst, gateway.throttle.rate), (500, 2000.0));
     assert_eq!(gateway.authorizer.issuer, "https://cognito-idp.eu-west-3.amazonaws.com/eu-west-3_abc");
     assert_eq!(gateway.authorizer.audience, ["client"]);
 

@@ -118,9 +118,9 @@ fn word(action: &str) -> &str {
         "dynamodb:GetItem" | "dynamodb:BatchGetItem" => "read",
         "dynamodb:Scan" | "dynamodb:Query" => "scan",
         "dynamodb:PutItem" | "dynamodb:UpdateItem" | "dynamodb:BatchWriteItem" => "write",
-        "dynamodb:DeleteItem" | "s3:DeleteObject" => "delete",
+        "dynamodb:DeleteItem" | "s3:DeleteObject" | "s3:DeleteObjectVersion" => "delete",
         // S3 grants ListBucket beside GetObject, so that a missing object is told from a forbidden one.
-        "s3:GetObject" | "s3:ListBucket" => "get",
+        "s3:GetObject" | "s3:GetObjectVersion" | "s3:ListBucket" | "s3:ListBucketVersions" => "get",
         "s3:PutObject" => "put",
         other => other.split_once(':').map_or(other, |(_, name)| name),
     }

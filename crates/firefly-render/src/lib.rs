@@ -3,6 +3,7 @@
 //! A function is said once, in `lambdas/NAME/function.toml`; a store in `Metadata: FireFly` of its stack's template.
 //! Both are read from a folder at run time. Everything is computed before the first file is written.
 
+mod boundary;
 mod change;
 mod document;
 mod error;

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use firefly_templates::RouteKey;
 
+use crate::boundary;
 use crate::error::Error;
 use crate::files::{Files, Staged};
 use crate::region;
@@ -62,7 +63,7 @@ impl Rendered {
         Ok(Self { files, texts, gone })
     }
 
-    /// The files that are not as rendered, each with what is wrong with it.
+    /// The files that are not as rendered, each with what is wrong with it, and the grants outside the boundary.
     ///
     /// # Errors
     ///
@@ -77,7 +78,16 @@ impl Rendered {
             }
         }
         stale.extend(self.gone.iter().map(|file| format!("{file} is of no function")));
+        stale.extend(boundary::outside(self.texts.get(BOOTSTRAP).map_or("", String::as_str), self.templates())?);
         Ok(stale)
+    }
+
+    /// The functions, each with its template.
+    fn templates(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().filter_map(|(file, text)| {
+            let name = file.strip_prefix("lambdas/")?.strip_suffix("/template.yaml")?;
+            Some((name, text.as_str()))
+        })
     }
 
     /// Writes the files that are not as rendered, and deletes those of functions that are gone.
@@ -100,6 +110,9 @@ impl Rendered {
     }
 }
 
+/// The stack that CI works with.
+const BOOTSTRAP: &str = "stacks/bootstrap.yaml";
+
 type Parts = Vec<(&'static str, Vec<(&'static str, String)>)>;
 
 /// The files that are rendered in part: the regions of each.
@@ -111,7 +124,7 @@ fn parts(files: &Files, tree: &Tree, source: &str) -> Result<Parts, Error> {
         ("samconfig.toml", vec![("functions", samconfig::environments(functions))]),
         (root::FILE, vec![("functions", root::resources(tree, &bare)?)]),
         ("stacks/api-gateway.yaml", vec![("methods", methods(tree))]),
-        ("stacks/bootstrap.yaml", vec![("alarms", observability::statements(tree, source))]),
+        (BOOTSTRAP, vec![("alarms", observability::statements(tree, source))]),
         (
             ".github/workflows/deploy-all.yml",
             vec![("build", workflows::build(&ordered)), ("functions", workflows::matrix(&ordered))],

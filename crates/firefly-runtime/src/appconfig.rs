@@ -10,6 +10,7 @@ use aws_sdk_appconfigdata::config::Builder;
 use aws_sdk_appconfigdata::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_sdk_appconfigdata::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::timeout::TimeoutConfig;
 use bytes::Bytes;
 use firefly_core::time::UnixSeconds;
 use futures_util::FutureExt as _;
@@ -18,8 +19,9 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
-use crate::aws::{Aws, Service, UserAgent};
+use crate::aws::{Aws, Repeatable, Service, UserAgent};
 use crate::environment::{ConfigError, Environment};
 use crate::log::{LogLevel, SharedLevel};
 
@@ -27,10 +29,13 @@ use crate::log::{LogLevel, SharedLevel};
 const ENDPOINT: &str = "AWS_ENDPOINT_URL_APPCONFIGDATA";
 /// The configuration profile.
 const PROFILE: &str = "logging";
-/// The longest wait for one refresh.
-const REFRESH_DEADLINE: Duration = Duration::from_secs(1);
+/// The longest time that one request waits for refreshes, before it is handled and after it together.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// Seconds between polls unless AppConfig says otherwise; the least it accepts is 15.
 const POLL_INTERVAL_SECONDS: u64 = 45;
+
+/// The message of a refresh that failed.
+const NOT_REFRESHED: &str = "the configuration was not refreshed";
 
 /// The content of the profile `logging`.
 #[derive(Deserialize)]
@@ -124,14 +129,19 @@ impl Configuration {
         &self.level
     }
 
-    /// Called at the start of every request: a refresh that an earlier request started is waited for (its own
-    /// deadline bounds that), and where the poll interval has passed a new one starts beside the request.
-    pub(crate) async fn refresh(&self, now: UnixSeconds) {
-        let Some(source) = &self.source else { return };
+    /// Called at the start of every request. A refresh that an earlier request has left behind ends here: it is done in
+    /// time or given up. Where the poll interval has passed a new one starts beside the request.
+    ///
+    /// Returns the end of this request's patience, for [`Self::settle`].
+    pub(crate) async fn begin(&self, now: UnixSeconds) -> Instant {
+        let until = Instant::now() + PATIENCE;
+        let Some(source) = &self.source else { return until };
         let running = lock(&self.schedule).refresh.take();
-        if let Some(running) = running {
-            // A refresh that panicked has changed nothing.
-            let _ = running.await;
+        if let Some(mut running) = running
+            && timeout_at(until, &mut running).await.is_err()
+        {
+            running.abort();
+            source.log(&RefreshError::Timeout).await;
         }
         let mut schedule = lock(&self.schedule);
         let interval = *lock(&source.poll_interval_seconds);
@@ -139,20 +149,43 @@ impl Configuration {
             schedule.polled_at = Some(now);
             schedule.refresh = Some(tokio::spawn(Arc::clone(source).run()));
         }
+        until
+    }
+
+    /// Called when a request has been handled: the refresh that it has started goes on until it is done or `until` has
+    /// come. Lambda freezes the process once it has the reply.
+    pub(crate) async fn settle(&self, until: Instant) {
+        let running = lock(&self.schedule).refresh.take();
+        if let Some(mut running) = running
+            && timeout_at(until, &mut running).await.is_err()
+        {
+            lock(&self.schedule).refresh = Some(running);
+        }
     }
 }
 
 impl Source {
+    /// One refresh. It has no deadline of its own, which would pass while the process is frozen: the requests' patience
+    /// bounds it.
     async fn run(self: Arc<Self>) {
-        let result = tokio::time::timeout(REFRESH_DEADLINE, self.read()).await.unwrap_or(Err(RefreshError::Timeout));
-        match result {
+        match self.read().await {
             Ok(Some(level)) => self.level.set(level),
             Ok(None) => {}
-            Err(error) => {
-                let log = async { tracing::info!(cause = %error, "the configuration was not refreshed") };
-                self.level.scope(log).await;
-            }
+            Err(error) => self.log(&error).await,
         }
+    }
+
+    /// Logs a failure as loudly as somebody can do something about it: a profile has an author.
+    async fn log(&self, error: &RefreshError) {
+        let log = async {
+            match error {
+                RefreshError::Malformed => tracing::warn!(cause = %error, "{NOT_REFRESHED}"),
+                RefreshError::Timeout | RefreshError::Unreachable(_) => {
+                    tracing::info!(cause = %error, "{NOT_REFRESHED}");
+                }
+            }
+        };
+        self.level.scope(log).await;
     }
 
     /// The level that the profile holds; `None` when it is as it was.
@@ -246,22 +279,32 @@ impl Source {
 /// The client of the AppConfig data API, with a connection opened ahead.
 fn client(aws: &Aws) -> Result<Client, ConfigError> {
     let service = aws.service(ENDPOINT)?;
-    if let Some(url) = url(&service) {
-        service.open_ahead(&url, 1);
-    }
-    Ok(Client::from_conf(Builder::from(service.config()).interceptor(UserAgent).build()))
+    service.open_ahead(&url(&service)?, 1);
+    // A session that is started and never used is harmless. GetLatestConfiguration is a GET.
+    let config =
+        Builder::from(service.config()).interceptor(UserAgent).interceptor(Repeatable(&["StartConfigurationSession"]));
+    // Limits of the SDK would pass while the process is frozen.
+    Ok(Client::from_conf(config.timeout_config(TimeoutConfig::disabled()).build()))
 }
 
-/// The URL that a client calls. Without one its calls fail and say why.
-fn url(service: &Service<'_>) -> Option<String> {
+/// The URL that a client calls.
+fn url(service: &Service<'_>) -> Result<String, ConfigError> {
     let config = service.config();
     let params = Params::builder()
         .set_region(config.region().map(ToString::to_string))
         .set_endpoint(config.endpoint_url().map(str::to_owned))
+        .set_use_fips(config.use_fips())
+        .set_use_dual_stack(config.use_dual_stack())
         .build()
-        .ok()?;
-    let endpoint = DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()?;
-    Some(endpoint.url().to_owned())
+        .map_err(|error| unusable(&error))?;
+    // The rules are computed, not asked for.
+    let endpoint = DefaultResolver::new().resolve_endpoint(&params).now_or_never();
+    let endpoint = endpoint.ok_or_else(|| unusable(&"its endpoint is not known at once"))?;
+    Ok(endpoint.map_err(|error| unusable(&error))?.url().to_owned())
+}
+
+fn unusable(cause: &dyn std::fmt::Display) -> ConfigError {
+    ConfigError::Endpoint { service: "AppConfig", cause: cause.to_string() }
 }
 
 fn describe<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
@@ -273,22 +316,4 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_url_is_that_of_the_region_unless_another_is_given() {
-        let service = "https://appconfigdata.eu-central-1.amazonaws.com";
-        for (endpoint, expected) in [("", service), ("http://127.0.0.1:1", "http://127.0.0.1:1")] {
-            let variables = [
-                ("AWS_REGION", "eu-central-1"),
-                ("AWS_ACCESS_KEY_ID", "test"),
-                ("AWS_SECRET_ACCESS_KEY", "test"),
-                (ENDPOINT, endpoint),
-            ];
-            let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let aws = Aws::new(&Environment::new(variables)).unwrap();
-            assert_eq!(url(&aws.service(ENDPOINT).unwrap()).as_deref(), Some(expected));
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! AWS: one configuration for the clients of all services, region and credentials straight from the environment.
 
 mod calls;
+mod reconnect;
 mod user_agent;
 mod warm_up;
 
@@ -16,8 +17,10 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 
 pub use calls::{CallTimer, Calls};
+pub use reconnect::Repeatable;
 pub use user_agent::UserAgent;
 
+use reconnect::Reconnecting;
 use warm_up::WarmUp;
 
 use crate::environment::{ConfigError, Environment};
@@ -35,10 +38,15 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 /// AWS as one function reaches it.
 ///
 /// Read from the environment: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` (set by
-/// Lambda), and for each service that is used the SDKs' own `AWS_ENDPOINT_URL_…`, which leads to another endpoint.
+/// Lambda); the SDKs' own `AWS_ENDPOINT_URL_…` of a service and `AWS_ENDPOINT_URL` of all, which lead to other endpoints
+/// unless `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is `true`; `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`; and
+/// `FIREFLY_TRUST_MACHINE_ROOTS`.
 pub struct Aws {
     environment: Environment,
     config: SdkConfig,
+    endpoints_ignored: bool,
+    /// The root certificates that are asked for: the machine's or Amazon's.
+    trusts_machine: Option<bool>,
     /// The connector that trusts Amazon's root certificates.
     amazon: OnceLock<SharedHttpConnector>,
     /// The connector that trusts the machine's.
@@ -58,7 +66,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when region or credentials are missing.
+    /// [`ConfigError`] when region or credentials are missing, or a switch is neither `true` nor `false`.
     pub fn new(environment: &Environment) -> Result<Self, ConfigError> {
         let credentials = Credentials::new(
             environment.required("AWS_ACCESS_KEY_ID")?,
@@ -67,7 +75,10 @@ impl Aws {
             None,
             "environment",
         );
-        let config = SdkConfig::builder()
+        let mut config = SdkConfig::builder();
+        config.set_use_fips(environment.switch("AWS_USE_FIPS_ENDPOINT")?);
+        config.set_use_dual_stack(environment.switch("AWS_USE_DUALSTACK_ENDPOINT")?);
+        let config = config
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(environment.required("AWS_REGION")?))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -79,26 +90,41 @@ impl Aws {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         let (amazon, machine, warm_up) = (OnceLock::new(), OnceLock::new(), WarmUp::default());
-        Ok(Self { environment: environment.clone(), config, amazon, machine, warm_up })
+        let endpoints_ignored = environment.switch("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.unwrap_or(false);
+        let trusts_machine = environment.switch("FIREFLY_TRUST_MACHINE_ROOTS")?;
+        Ok(Self {
+            environment: environment.clone(),
+            config,
+            endpoints_ignored,
+            trusts_machine,
+            amazon,
+            machine,
+            warm_up,
+        })
     }
 
     /// The service that the variable `endpoint_variable` may lead to another endpoint.
     ///
-    /// At an `https` endpoint of that variable the machine's root certificates are trusted, else Amazon's: reading the
-    /// machine's takes longer than everything else that a function does when it starts.
+    /// At an `https` endpoint of a variable the machine's root certificates are trusted, else Amazon's: reading the
+    /// machine's takes longer than everything else that a function does when it starts. `FIREFLY_TRUST_MACHINE_ROOTS`
+    /// chooses for every endpoint.
     ///
     /// # Errors
     ///
     /// [`ConfigError::TrustStore`] when the root certificates cannot be used.
     pub fn service(&self, endpoint_variable: &str) -> Result<Service<'_>, ConfigError> {
-        let endpoint = self.environment.optional(endpoint_variable);
+        let endpoint = if self.endpoints_ignored { None } else { self.endpoint(endpoint_variable) };
         let elsewhere = endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("https:"));
-        let connector = self.connector(elsewhere)?;
+        let connector = self.connector(self.trusts_machine.unwrap_or(elsewhere))?;
         let mut config = self.config.to_builder();
         let shared = connector.clone();
         config.set_http_client(Some(http_client_fn(move |_, _| shared.clone())));
         config.set_endpoint_url(endpoint);
         Ok(Service { config: config.build(), connector, warm_up: &self.warm_up })
+    }
+
+    fn endpoint(&self, variable: &str) -> Option<String> {
+        self.environment.optional(variable).or_else(|| self.environment.optional("AWS_ENDPOINT_URL"))
     }
 
     /// Opens the connections that [`Service::open_ahead`] has asked for.
@@ -136,19 +162,21 @@ impl Service<'_> {
     }
 }
 
+fn trust_store(machine_roots: bool) -> TrustStore {
+    if machine_roots { TrustStore::default() } else { TrustStore::empty().with_pem_certificate(AMAZON_ROOTS) }
+}
+
 fn connector(machine_roots: bool) -> Result<SharedHttpConnector, ConfigError> {
-    let trust_store =
-        if machine_roots { TrustStore::default() } else { TrustStore::empty().with_pem_certificate(AMAZON_ROOTS) };
     let tls = TlsContext::builder()
-        .with_trust_store(trust_store)
+        .with_trust_store(trust_store(machine_roots))
         .build()
         .map_err(|error| ConfigError::TrustStore(error.to_string()))?;
-    let connector = Connector::builder()
+    let builder = Connector::builder()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls)
-        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-        .build();
-    Ok(SharedHttpConnector::new(connector))
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build());
+    let make = move || SharedHttpConnector::new(builder.clone().build());
+    Ok(SharedHttpConnector::new(Reconnecting::new(make)))
 }
 
 /// The time limits of a client's calls: of one attempt, and of all attempts together.
@@ -159,3 +187,6 @@ pub fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .operation_timeout(operation)
         .build()
 }
+
+#[cfg(test)]
+mod tests;

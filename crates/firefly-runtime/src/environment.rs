@@ -22,6 +22,14 @@ pub enum ConfigError {
         /// The form it should have.
         expected: &'static str,
     },
+    /// The environment leads a client to no endpoint.
+    #[error("{service} cannot be called: {cause}")]
+    Endpoint {
+        /// The service's name.
+        service: &'static str,
+        /// The reason, as the SDK gives it.
+        cause: String,
+    },
     /// The TLS roots cannot be used.
     #[error("the TLS trust store cannot be built: {0}")]
     TrustStore(String),
@@ -75,6 +83,16 @@ impl Environment {
     /// The value of a variable; an empty one counts as absent.
     pub fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable that is `true` or `false` in any case of letters, as in AWS's SDKs.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] for any other text.
+    pub fn switch(&self, name: &'static str) -> Result<Option<bool>, ConfigError> {
+        let parse = |text: String| text.to_ascii_lowercase().parse();
+        self.optional(name).map(parse).transpose().map_err(|_| ConfigError::Invalid { name, expected: "true or false" })
     }
 
     /// The text of the shared layer's `firefly/defaults.json`, if the layer is there.

@@ -17,6 +17,7 @@ mod outcome;
 mod random;
 mod run;
 mod runner;
+mod sampling;
 
 pub use aws::Aws;
 pub use environment::{ConfigError, Environment};

@@ -12,6 +12,8 @@
 //! | `Refused`, `Failed` | count | requests that ended so; also by `Code` |
 //! | others | | figures of the [`Outcome`] |
 //!
+//! A line that stands for several requests, of those that anybody can send, counts them all and measures one.
+//!
 //! Source: CloudWatch User Guide, "Specification: Embedded metric format". `stacks/observability.yaml` watches them.
 
 use std::io::Write;
@@ -21,7 +23,7 @@ use firefly_core::time::UnixSeconds;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::measured::Measured;
-use crate::outcome::{Ending, Outcome};
+use crate::outcome::{Ending, Figure, Outcome};
 
 const NAMESPACE: &str = "FireFly";
 
@@ -38,7 +40,7 @@ impl Metrics {
     pub(crate) fn record(&self, function_name: &str, now: UnixSeconds, measured: &Measured, outcome: &Outcome) {
         let calls_ms = measured.calls.milliseconds();
         let mut metrics = Vec::with_capacity(8);
-        metrics.push(Metric("Requests", "Count", Value::One(1)));
+        metrics.push(Metric("Requests", "Count", Value::One(measured.times)));
         metrics.push(Metric("ColdStarts", "Count", Value::One(u64::from(measured.cold_start))));
         metrics.push(Metric("Duration", "Milliseconds", Value::One(measured.duration_ms)));
         if !calls_ms.is_empty() {
@@ -49,9 +51,10 @@ impl Metrics {
             Ending::Refused { .. } => Some("Refused"),
             Ending::Failed { .. } => Some("Failed"),
         };
-        metrics.extend(by_cause.map(|metric| Metric(metric, "Count", Value::One(1))));
+        metrics.extend(by_cause.map(|metric| Metric(metric, "Count", Value::One(measured.times))));
         let figures = outcome.figures.iter();
-        metrics.extend(figures.map(|figure| Metric(figure.metric, figure.unit, Value::One(figure.value))));
+        let value = |figure: &Figure| Value::One(figure.value * measured.times);
+        metrics.extend(figures.map(|figure| Metric(figure.metric, figure.unit, value(figure))));
         let cause = by_cause.map(|metric| Cause { metric, code: outcome.name });
         // Numbers and strings only: serde_json has no reason to fail.
         let mut line = serde_json::to_vec(&Line { function_name, cause, now, metrics: &metrics }).unwrap_or_default();

@@ -8,6 +8,8 @@ pub struct Outcome {
     pub(crate) name: &'static str,
     pub(crate) ending: Ending,
     pub(crate) bytes: Option<usize>,
+    pub(crate) audit: Option<String>,
+    pub(crate) anybodys: bool,
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -44,13 +46,25 @@ impl Outcome {
 
     /// The outcome of this name, a code for people and programs. Requests that were refused or failed are counted by it.
     pub const fn ended(name: &'static str, ending: Ending) -> Self {
-        Self { name, ending, bytes: None, figures: Vec::new() }
+        Self { name, ending, bytes: None, audit: None, anybodys: false, figures: Vec::new() }
+    }
+
+    /// Marks the outcome as one that anybody can bring about, as often as they like: log and metrics then hold samples.
+    #[must_use]
+    pub fn anybodys(self) -> Self {
+        Self { anybodys: true, ..self }
     }
 
     /// Adds the number of bytes that were stored or returned, for the log.
     #[must_use]
     pub fn with_bytes(self, bytes: usize) -> Self {
         Self { bytes: Some(bytes), ..self }
+    }
+
+    /// Adds a sentence on who has changed what. The log then has the request at the level WARN, which is on by default.
+    #[must_use]
+    pub fn audited(self, audit: String) -> Self {
+        Self { audit: Some(audit), ..self }
     }
 
     /// Counts the request by this metric.
@@ -79,6 +93,11 @@ impl Outcome {
     /// The number of bytes that were stored or returned.
     pub fn bytes(&self) -> Option<usize> {
         self.bytes
+    }
+
+    /// The sentence on who has changed what.
+    pub fn audit(&self) -> Option<&str> {
+        self.audit.as_deref()
     }
 
     fn with_figure(mut self, figure: Figure) -> Self {

@@ -12,6 +12,7 @@ use crate::environment::{ConfigError, Environment};
 use crate::function::{Function, MalformedEvent};
 use crate::measured::Measured;
 use crate::metrics::Metrics;
+use crate::sampling::Sampling;
 
 /// The time before the function's timeout at which the reply is given at the latest.
 const DEADLINE_MARGIN: Duration = Duration::from_millis(500);
@@ -31,6 +32,7 @@ pub struct Runner<F> {
     function_name: String,
     configuration: Configuration,
     metrics: Metrics,
+    sampling: Sampling,
     warm: AtomicBool,
 }
 
@@ -51,11 +53,12 @@ impl<F: Function> Runner<F> {
             configuration: Configuration::new(&function_name, environment, aws)?,
             function_name,
             metrics,
+            sampling: Sampling::default(),
             warm: AtomicBool::new(false),
         })
     }
 
-    /// Replies to one event. Every request is logged once, here.
+    /// Replies to one event. Every request is logged once, here, but of those that anybody can send some stand for others.
     ///
     /// # Errors
     ///
@@ -71,8 +74,10 @@ impl<F: Function> Runner<F> {
             tracing::error!(request_id, route = F::NAME, cause = %error, "the event is no request");
         })?;
         let started = Instant::now();
-        self.configuration.refresh(now).await;
-        Ok(self.configuration.level().scope(self.reply(now, started, invocation, request)).await)
+        let patience = self.configuration.begin(now).await;
+        let reply = self.configuration.level().scope(self.reply(now, started, invocation, request)).await;
+        self.configuration.settle(patience).await;
+        Ok(reply)
     }
 
     async fn reply(&self, now: UnixSeconds, started: Instant, invocation: Invocation, request: F::Request) -> F::Reply {
@@ -86,9 +91,11 @@ impl<F: Function> Runner<F> {
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let _entered = span.enter();
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        let measured = Measured { duration_ms, calls, cold_start };
-        self.metrics.record(&self.function_name, now, &measured, &outcome);
-        F::log(&reply, &outcome, &measured);
+        if let Some(times) = self.sampling.times(now, &outcome) {
+            let measured = Measured { duration_ms, calls, cold_start, times };
+            self.metrics.record(&self.function_name, now, &measured, &outcome);
+            F::log(&reply, &outcome, &measured);
+        }
         reply
     }
 }

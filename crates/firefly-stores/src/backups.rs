@@ -27,7 +27,7 @@ use crate::s3;
 /// The user metadata (`x-amz-meta-…`) that holds an ETag.
 const ETAG_METADATA: &str = "etag";
 /// Longest wait for the ETag of the stored backup.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The stored backups.
 pub struct Backups {
@@ -66,6 +66,13 @@ pub struct StoredBackup {
     pub etag: Option<ETag>,
 }
 
+/// A version of a backup that was just written.
+#[derive(Debug)]
+pub struct WrittenBackup {
+    /// `None` where the bucket keeps no versions.
+    version: Option<String>,
+}
+
 impl Backups {
     /// The bucket that `S3_BACKUP_BUCKET_NAME` names.
     ///
@@ -87,9 +94,10 @@ impl Backups {
         device: &VerifiedDevice,
         envelope: EnvelopeBytes,
         etag: Option<ETag>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<WrittenBackup, StoreError> {
         let hash = Sha256::digest(&envelope.0);
-        self.client
+        let output = self
+            .client
             .put_object()
             .bucket(&self.bucket)
             .key(device.id().to_string())
@@ -102,6 +110,18 @@ impl Backups {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk("s3:PutObject", &error))?;
+        Ok(WrittenBackup { version: output.version_id })
+    }
+
+    /// Removes the version that was just written for a device that has been deleted meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when S3 fails.
+    pub async fn take_back(&self, device: &VerifiedDevice, written: WrittenBackup) -> Result<(), StoreError> {
+        let delete = self.client.delete_object().bucket(&self.bucket).key(device.id().to_string());
+        let delete = delete.set_version_id(written.version).send().await;
+        delete.map_err(|error| StoreError::from_sdk("s3:DeleteObject", &error))?;
         Ok(())
     }
 
@@ -180,6 +200,6 @@ impl Intercept for PayloadHash {
     }
 }
 
-fn valid_etag(metadata: Option<&std::collections::HashMap<String, String>>) -> Option<ETag> {
+pub(crate) fn valid_etag(metadata: Option<&std::collections::HashMap<String, String>>) -> Option<ETag> {
     metadata?.get(ETAG_METADATA)?.parse().ok()
 }

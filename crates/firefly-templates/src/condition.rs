@@ -3,6 +3,35 @@ use serde_yaml_ng::Value;
 use crate::error::{Problem, TemplateError};
 use crate::intrinsic::intrinsic;
 use crate::resolver::Resolver;
+use crate::template::Template;
+
+impl Template<'_> {
+    /// The description of the first assertion of the template's rules that does not hold for its parameters.
+    ///
+    /// # Errors
+    ///
+    /// A rule that this crate does not know.
+    pub fn broken_rule(&self) -> Result<Option<&str>, TemplateError> {
+        for (name, rule) in self.document.section("Rules") {
+            let mut resolver = Resolver::new(self);
+            if let Some(condition) = rule.get("RuleCondition")
+                && !resolver.holds(condition)?
+            {
+                continue;
+            }
+            let assertions = rule.get("Assertions").and_then(Value::as_sequence);
+            for assertion in assertions.into_iter().flatten() {
+                let missing =
+                    || self.fail(format!("Rules.{name}"), Problem::Shape("an assertion lacks a member".to_owned()));
+                let member = |member: &str| assertion.get(member).ok_or_else(missing);
+                if !resolver.holds(member("Assert")?)? {
+                    return member("AssertDescription")?.as_str().map(Some).ok_or_else(missing);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
 
 impl Resolver<'_> {
     /// Returns `true` if the template's condition of this name holds.

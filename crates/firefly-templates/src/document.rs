@@ -18,6 +18,10 @@ pub struct Parameter {
     pub default: Option<String>,
     /// The values it may have; empty where it may have any.
     pub allowed: Vec<String>,
+    /// The regular expression that the whole of a value matches.
+    pub pattern: Option<String>,
+    /// The values that match it, in words.
+    pub constraint: Option<String>,
     /// `true` if its type is `Number`.
     pub is_number: bool,
     /// Smallest value of a number.
@@ -72,6 +76,8 @@ impl Document {
                 .and_then(Value::as_sequence)
                 .map(|values| values.iter().filter_map(self::scalar).collect())
                 .unwrap_or_default(),
+            pattern: scalar(declared, "AllowedPattern"),
+            constraint: scalar(declared, "ConstraintDescription"),
             is_number: declared.get("Type").and_then(Value::as_str) == Some("Number"),
             minimum: declared.get("MinValue").and_then(Value::as_f64),
         });

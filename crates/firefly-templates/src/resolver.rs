@@ -14,7 +14,7 @@ const PSEUDO_PARAMETERS: [(&str, &str); 4] = [
 
 /// Resource types whose `Ref` is a name the template gives and whose `Arn` is made of it: type, naming property, ARN
 /// before the name, ARN after it. The `Ref` of every other type is an id that AWS makes up: here the logical id.
-const NAMED: [(&str, &str, &str, &str); 3] = [
+const NAMED: [(&str, &str, &str, &str); 4] = [
     (
         "AWS::Serverless::Function",
         "FunctionName",
@@ -28,6 +28,7 @@ const NAMED: [(&str, &str, &str, &str); 3] = [
         "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:",
         ":*",
     ),
+    ("AWS::S3::Bucket", "BucketName", "arn:${AWS::Partition}:s3:::", ""),
 ];
 
 /// Resolves a template's intrinsic functions, knowing at each moment where in the template it is.

@@ -172,6 +172,19 @@ pub struct BucketTemplate {
     pub name: String,
     /// `true` if a replaced or deleted object is kept as an old version.
     pub versioned: bool,
+    /// The rules by which old versions are removed.
+    pub expirations: Vec<Expiration>,
+}
+
+/// A rule by which old versions of an object are removed; its words are those of S3's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Expiration {
+    /// The days that a version has been replaced or deleted.
+    pub noncurrent_days: u64,
+    /// The number of younger old versions of its object that a version must have; 0 where the rule does not say.
+    #[serde(default)]
+    pub newer_noncurrent_versions: usize,
 }
 
 impl BucketTemplate {
@@ -183,10 +196,13 @@ impl BucketTemplate {
     pub fn parse(source: Source<'_>, parameters: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
         let template = Template::parse(source, parameters)?;
         let bucket: Resource<'_, Bucket> = template.resource("AWS::S3::Bucket")?;
-        let versioning = bucket.properties.versioning_configuration;
+        let Bucket { bucket_name, versioning_configuration, lifecycle_configuration } = bucket.properties;
+        let rules = lifecycle_configuration.into_iter().flat_map(|lifecycle| lifecycle.rules);
+        let enabled = rules.filter(|rule| rule.status == "Enabled");
         Ok(Self {
-            name: bucket.properties.bucket_name,
-            versioned: versioning.is_some_and(|versioning| versioning.status == "Enabled"),
+            name: bucket_name,
+            versioned: versioning_configuration.is_some_and(|versioning| versioning.status == "Enabled"),
+            expirations: enabled.filter_map(|rule| rule.noncurrent_version_expiration).collect(),
         })
     }
 }
@@ -196,6 +212,20 @@ impl BucketTemplate {
 struct Bucket {
     bucket_name: String,
     versioning_configuration: Option<Versioning>,
+    lifecycle_configuration: Option<Lifecycle>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Lifecycle {
+    rules: Vec<LifecycleRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LifecycleRule {
+    status: String,
+    noncurrent_version_expiration: Option<Expiration>,
 }
 
 #[derive(Deserialize)]

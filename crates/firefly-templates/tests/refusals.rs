@@ -76,7 +76,7 @@ fn an_unresolvable_value_is_refused_with_its_place() {
         ("!Sub '${Given'", "Fn::Sub takes a text, or a text and a mapping of single values, with closed ${…}"),
         ("!Sub ['${Given}']", "Fn::Sub takes a text, or a text and a mapping of single values, with closed ${…}"),
         ("!Sub '${Role.Id}'", "the attribute Role.Id is not known here"),
-        ("!GetAtt Bucket.Arn", "the attribute Bucket.Arn is not known here"),
+        ("!GetAtt Bucket.DomainName", "the attribute Bucket.DomainName is not known here"),
         ("!GetAtt Nowhere.Arn", "Nowhere.Arn is no parameter, resource or pseudo-parameter of the template"),
         ("!GetAtt Role", "Fn::GetAtt takes a resource and an attribute"),
         ("!If [Nowhere, a, b]", "Nowhere is no condition of the template"),
@@ -137,8 +137,8 @@ fn a_function_template_at_odds_with_itself_is_refused() {
             "Route.Properties.Target: is \"integrations/other\" where \"integrations/Integration\" belongs",
         ),
         (
-            "- Effect: Allow\n                Action:\n                  - dynamodb:Scan",
-            "- Effect: Deny\n                Action:\n                  - dynamodb:Scan",
+            "- Effect: Allow\n                Action:\n                  - dynamodb:BatchGetItem",
+            "- Effect: Deny\n                Action:\n                  - dynamodb:BatchGetItem",
             "FunctionRole.Properties.Policies[0].PolicyDocument.Statement[2].Effect: is \"Deny\" where \"Allow\" belongs",
         ),
         (
@@ -181,7 +181,7 @@ fn a_table_of_words_that_dynamodb_does_not_know_is_refused() {
         ("KeyType: HASH", "KeyType: HUSH", "KeySchema[0].KeyType"),
         ("AttributeType: S", "AttributeType: X", "AttributeDefinitions[0].AttributeType"),
         ("BillingMode: PAY_PER_REQUEST", "BillingMode: FREE", "BillingMode"),
-        ("ProjectionType: ALL", "ProjectionType: SOME", "GlobalSecondaryIndexes[0].Projection.ProjectionType"),
+        ("ProjectionType: KEYS_ONLY", "ProjectionType: SOME", "GlobalSecondaryIndexes[0].Projection.ProjectionType"),
     ];
     for (from, to, member) in members {
         assert!(DEVICES_TABLE.text.contains(from));

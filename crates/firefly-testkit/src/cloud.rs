@@ -88,6 +88,8 @@ impl TestCloud {
             credentials,
             files: 65_536,
             deadlines,
+            throttle: None,
+            executions: None,
             clock: Arc::new(move || UnixSeconds::new(reading.load(Ordering::SeqCst))),
         })
         .await

@@ -22,6 +22,12 @@ pub enum Call {
     GetDeviceWithRecord,
     /// UpdateItem of a device's replay record.
     WriteReplayRecord,
+    /// GetItem of a device's replay record.
+    GetReplayRecord,
+    /// DeleteItem of a device's replay record.
+    DeleteReplayRecord,
+    /// DeleteItem of a device.
+    DeleteDevice,
     /// UpdateItem of a device.
     UpdateDevice,
     /// TransactWriteItems: a device is written and a key spent.
@@ -32,14 +38,24 @@ pub enum Call {
     QueryDevices,
     /// GetItem of a registration key.
     GetKey,
-    /// GetItem of a count of wrong registration keys.
+    /// GetItem of an address's tries at registration keys.
     GetWrongKeys,
-    /// UpdateItem of a count of wrong registration keys.
+    /// UpdateItem of an address's tries at registration keys.
     CountWrongKey,
-    /// PutItem of a registration key.
+    /// GetItem of the tries of all addresses.
+    GetAllWrongKeys,
+    /// UpdateItem of the tries of all addresses.
+    CountAllWrongKeys,
+    /// TransactWriteItems: a registration key is written, and its entry among its maker's live keys.
     PutKey,
-    /// Scan of the registration keys.
-    ScanKeys,
+    /// DeleteItem of a registration key.
+    DeleteKey,
+    /// GetItem of a user's live keys.
+    GetLiveKeys,
+    /// UpdateItem of a user's live keys.
+    UpdateLiveKeys,
+    /// BatchGetItem of registration keys.
+    GetKeys,
     /// S3's PutObject.
     PutObject,
     /// S3's HeadObject.
@@ -48,6 +64,14 @@ pub enum Call {
     GetObject,
     /// S3's DeleteObject.
     DeleteObject,
+    /// S3's ListObjectVersions.
+    ListVersions,
+    /// S3's HeadObject of one version.
+    HeadVersion,
+    /// S3's GetObject of one version.
+    GetVersion,
+    /// S3's DeleteObject of one version.
+    DeleteVersion,
     /// AppConfig's StartConfigurationSession.
     StartSession,
     /// AppConfig's GetLatestConfiguration, of the API or of the extension.
@@ -99,22 +123,44 @@ impl Call {
     }
 
     fn of_dynamodb(operation: &[u8], body: &Value) -> Option<Self> {
-        let devices = body["TableName"] == "firefly-devices";
-        let replay = body["Key"]["uuid"]["S"].as_str().is_some_and(|key| key.ends_with("#replay"));
-        let wrong_keys = body["Key"]["key"]["S"].as_str().is_some_and(|key| key.starts_with("wrong-keys#"));
-        match (operation, devices, replay) {
-            (b"GetItem", true, false) => Some(Self::GetDevice),
-            (b"GetItem", false, _) if wrong_keys => Some(Self::GetWrongKeys),
-            (b"GetItem", false, _) => Some(Self::GetKey),
-            (b"UpdateItem", false, _) if wrong_keys => Some(Self::CountWrongKey),
-            (b"UpdateItem", true, false) => Some(Self::UpdateDevice),
-            (b"UpdateItem", true, true) => Some(Self::WriteReplayRecord),
-            (b"Scan", true, _) => Some(Self::ScanDevices),
-            (b"Scan", false, _) => Some(Self::ScanKeys),
-            (b"Query", true, _) => Some(Self::QueryDevices),
-            (b"PutItem", false, _) => Some(Self::PutKey),
-            (b"BatchGetItem", ..) => Some(Self::GetDeviceWithRecord),
-            (b"TransactWriteItems", ..) => Some(Self::WriteAndSpend),
+        let key = body["Key"]["uuid"]["S"].as_str().or_else(|| body["Key"]["key"]["S"].as_str()).unwrap_or_default();
+        let devices = match operation {
+            b"BatchGetItem" => body["RequestItems"].get("firefly-devices").is_some(),
+            b"TransactWriteItems" => body["TransactItems"][0]["Put"]["TableName"] == "firefly-devices",
+            _ => body["TableName"] == "firefly-devices",
+        };
+        if devices { Self::of_devices(operation, key) } else { Self::of_keys(operation, key) }
+    }
+
+    fn of_devices(operation: &[u8], key: &str) -> Option<Self> {
+        match (operation, key.ends_with("#replay")) {
+            (b"GetItem", false) => Some(Self::GetDevice),
+            (b"GetItem", true) => Some(Self::GetReplayRecord),
+            (b"DeleteItem", false) => Some(Self::DeleteDevice),
+            (b"DeleteItem", true) => Some(Self::DeleteReplayRecord),
+            (b"UpdateItem", false) => Some(Self::UpdateDevice),
+            (b"UpdateItem", true) => Some(Self::WriteReplayRecord),
+            (b"Scan", _) => Some(Self::ScanDevices),
+            (b"Query", _) => Some(Self::QueryDevices),
+            (b"BatchGetItem", _) => Some(Self::GetDeviceWithRecord),
+            (b"TransactWriteItems", _) => Some(Self::WriteAndSpend),
+            _ => None,
+        }
+    }
+
+    fn of_keys(operation: &[u8], key: &str) -> Option<Self> {
+        let (wrong_keys, all) = (key.starts_with("wrong-keys#"), key.contains("#all-"));
+        match (operation, key.starts_with("live-keys#")) {
+            (b"GetItem", true) => Some(Self::GetLiveKeys),
+            (b"UpdateItem", true) => Some(Self::UpdateLiveKeys),
+            (b"GetItem", false) if all => Some(Self::GetAllWrongKeys),
+            (b"UpdateItem", false) if all => Some(Self::CountAllWrongKeys),
+            (b"GetItem", false) if wrong_keys => Some(Self::GetWrongKeys),
+            (b"UpdateItem", false) if wrong_keys => Some(Self::CountWrongKey),
+            (b"GetItem", false) => Some(Self::GetKey),
+            (b"DeleteItem", false) => Some(Self::DeleteKey),
+            (b"BatchGetItem", _) => Some(Self::GetKeys),
+            (b"TransactWriteItems", _) => Some(Self::PutKey),
             _ => None,
         }
     }
@@ -129,8 +175,16 @@ impl Call {
         }
         // `/bucket/key`; other operations of S3 have a query without `x-id`.
         let object = path.split('/').count() == 3 && !path.ends_with('/');
-        let plain = uri.query().is_none_or(|query| query.starts_with("x-id="));
+        let query = uri.query().unwrap_or_default();
+        let plain = query.is_empty() || query.starts_with("x-id=");
+        let of_version = query.split('&').any(|part| part.starts_with("versionId="));
         match *method {
+            Method::GET if !object && query.split('&').any(|part| part.starts_with("versions")) => {
+                Some(Self::ListVersions)
+            }
+            Method::HEAD if object && of_version => Some(Self::HeadVersion),
+            Method::GET if object && of_version => Some(Self::GetVersion),
+            Method::DELETE if object && of_version => Some(Self::DeleteVersion),
             Method::PUT if object && plain => Some(Self::PutObject),
             Method::HEAD if object && plain => Some(Self::HeadObject),
             Method::GET if object && plain => Some(Self::GetObject),

@@ -1,4 +1,5 @@
-//! The genuine request of each function: its recorded event, sent by a caller who may send it.
+//! The genuine request of each function: its recorded event, sent by a caller who may send it. It is about a device, and
+//! about the newest version of the device's backup.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,7 +49,11 @@ impl TestCloud {
         device: DeviceId,
         headers: Vec<(String, String)>,
     ) -> Response {
-        let (method, path) = method_and_path(function, &device.to_string());
+        let (method, mut path) = method_and_path(function, &device.to_string());
+        if let Some(recorded) = event.get("/pathParameters/version").and_then(Value::as_str) {
+            let versions = self.object_versions(device).await;
+            path = versions.first().map_or_else(|| path.clone(), |version| path.replace(recorded, version));
+        }
         let query = event.get("/rawQueryString").and_then(Value::as_str).filter(|query| !query.is_empty());
         let path = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -8,6 +8,7 @@
 )]
 
 pub mod answer;
+mod black_hole;
 mod cloud;
 mod documented;
 pub mod faults;
@@ -19,9 +20,12 @@ pub mod seeds;
 mod special_case;
 pub mod stored;
 pub mod targets;
+mod tls;
 pub mod wire;
 
+pub use black_hole::BlackHole;
 pub use cloud::{START, TestCloud, new_device};
 pub use genuine::method_and_path;
 pub use invoked::Invoked;
 pub use special_case::special_case;
+pub use tls::Tls;

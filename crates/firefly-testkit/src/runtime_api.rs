@@ -19,6 +19,7 @@ use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, Response, random_nonce};
 use firefly_functions::Listed;
 use firefly_templates::FunctionTemplate;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -69,9 +70,14 @@ pub struct Pending {
 impl RuntimeApi {
     /// Starts a binary on a cloud's engines. On return it has asked for its first event.
     pub async fn start(binary: &str, cloud: &TestCloud) -> Self {
+        Self::start_with(binary, cloud, &[]).await
+    }
+
+    /// Like [`Self::start`], but with these variables changed or added.
+    pub async fn start_with(binary: &str, cloud: &TestCloud, variables: &[(&str, &str)]) -> Self {
         let template = template(name(binary));
         let environment = cloud.environment_of(&template);
-        let mut function = Self::spawn(binary, template, environment).await;
+        let mut function = Self::spawn(binary, template, environment, variables).await;
         match function.ended_at_start().await {
             None => function,
             Some(status) => function.fail(&format!("it ended at its start with {status}")),
@@ -98,7 +104,12 @@ impl RuntimeApi {
         statuses
     }
 
-    async fn spawn(binary: &str, template: FunctionTemplate, environment: BTreeMap<String, String>) -> Self {
+    async fn spawn(
+        binary: &str,
+        template: FunctionTemplate,
+        environment: BTreeMap<String, String>,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let server =
             RuntimeApiServer::start(&template.function_name, Duration::from_secs(template.timeout_seconds)).await;
         let output = TempDir::new().expect("a temporary directory can be made");
@@ -120,6 +131,7 @@ impl RuntimeApi {
             .envs(environment)
             .env("APP_CONFIG_ENV", "test")
             .env("AWS_APPCONFIG_EXTENSION_HTTP_PORT", port)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(file("stdout"))
             .stderr(file("stderr"))
@@ -160,6 +172,30 @@ impl RuntimeApi {
     /// Sets how long before its deadline an event is handed out. From the start it is the template's timeout.
     pub fn set_time_left(&self, time_left: Duration) {
         self.server.set_time_left(time_left);
+    }
+
+    /// Stops the process for this time, as Lambda does between invocations. The clocks go on meanwhile; `meanwhile` is
+    /// run when it has stopped.
+    pub async fn freeze(&self, time: Duration, meanwhile: impl FnOnce()) {
+        self.signal(Signal::STOP);
+        meanwhile();
+        tokio::time::sleep(time).await;
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        kill_process(id.expect("the process runs"), signal).expect("a process may signal its children");
+    }
+
+    /// Has the AppConfig extension hold its answers back until [`Self::release_configuration`].
+    pub fn hold_configuration(&self) {
+        self.server.hold_configuration(true);
+    }
+
+    /// Has the AppConfig extension give the answers that it holds back.
+    pub fn release_configuration(&self) {
+        self.server.hold_configuration(false);
     }
 
     /// Hands the process an event when it next asks for one.
@@ -312,7 +348,7 @@ pub async fn assert_every_variable_is_needed(binary: &str) {
         let mut empty = complete.clone();
         empty.insert(variable.clone(), String::new());
         for environment in [without, empty] {
-            let mut function = RuntimeApi::spawn(binary, template.clone(), environment).await;
+            let mut function = RuntimeApi::spawn(binary, template.clone(), environment, &[]).await;
             let Some(status) = function.ended_at_start().await else {
                 function.fail(&format!("it runs without {variable}"));
             };

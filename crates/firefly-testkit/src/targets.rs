@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
 use crate::runtime_api::{Event, template};
+use crate::stored::{DEVICES, Item};
 use crate::{Invoked, START, TestCloud};
 
 /// The separator of the fields of an input of [`signed_headers`] and [`Events::answer`].
@@ -54,9 +55,11 @@ pub fn registration_body(data: &[u8]) {
 /// The functions on engines of their own.
 pub struct Events {
     // Dropped before the runtime: that waits for the engines, which end with their cloud.
-    _cloud: TestCloud,
+    cloud: TestCloud,
     runtime: Runtime,
     device: Identity,
+    /// The device's item.
+    row: Item,
     clock: AtomicU64,
     functions: Vec<Target>,
 }
@@ -80,13 +83,14 @@ impl Events {
     #[expect(clippy::new_without_default, reason = "it starts servers")]
     pub fn new() -> Self {
         let runtime = Runtime::new().expect("a runtime starts");
-        let (cloud, device) = runtime.block_on(async {
+        let (cloud, device, row) = runtime.block_on(async {
             let cloud = TestCloud::start().await;
             let device = cloud.registered_device().await;
-            (cloud, device)
+            let row = cloud.device_item(device.uuid()).await.expect("the device is registered");
+            (cloud, device, row)
         });
         let functions = firefly_functions::ALL.iter().map(|function| Target::new(&cloud, function.name)).collect();
-        Self { _cloud: cloud, runtime, device, clock: AtomicU64::new(START), functions }
+        Self { cloud, runtime, device, row, clock: AtomicU64::new(START), functions }
     }
 
     /// Takes two bytes that choose the function and the genuine parts, then fields: header lines, path parameter, query
@@ -106,6 +110,8 @@ impl Events {
             if status >= 400 {
                 let json: Value = serde_json::from_str(&body).expect("a failure's body is JSON");
                 assert!(json["message"].is_string() && body.len() < 255, "{body}");
+            } else if function.name == "func-api-devices-delete" {
+                self.runtime.block_on(self.cloud.put_item(DEVICES, self.row.clone()));
             }
         }
     }

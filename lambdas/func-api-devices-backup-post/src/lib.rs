@@ -31,7 +31,8 @@ impl Route for Handler {
     }
 
     async fn handle(&self, now: UnixSeconds, mut request: Request) -> Result<Answer, ApiError> {
-        let device = self.devices.authenticate(request.signed_request()?, now).await?.ok_or(ApiError::UnknownDevice)?;
+        let device = self.devices.authenticate_upload(request.signed_request()?, now).await?;
+        let device = device.ok_or(ApiError::UnknownDevice)?;
         let envelope = EnvelopeBytes::parse(request.take_body())?;
         let etag = request.etag_header(ETAG);
         if etag.is_some() && etag == request.etag_header(IF_NONE_MATCH) && etag == self.backups.etag(&device).await {
@@ -39,8 +40,11 @@ impl Route for Handler {
             return Ok(Answer::empty(outcome, StatusCode::NOT_MODIFIED).etag(etag));
         }
         let bytes = envelope.len();
-        self.backups.put(&device, envelope, etag).await?;
-        self.devices.set_last_backup_date(&device, now).await;
+        let written = self.backups.put(&device, envelope, etag).await?;
+        if !self.devices.set_last_backup_date(&device, now).await {
+            self.backups.take_back(&device, written).await?;
+            return Err(ApiError::UnknownDevice);
+        }
         let outcome = Outcome::new("backup_stored").with_bytes(bytes);
         let outcome = outcome.counted("BackupsStored").measured_in_bytes("BackupBytes", bytes);
         let body = Stored { message: "Backup stored", last_backup_date: now.to_string() };

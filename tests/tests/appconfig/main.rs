@@ -209,6 +209,24 @@ async fn a_malformed_configuration_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_malformed_configuration_is_a_warning() {
+    let logs = Logs::capture();
+    let dir = data_dir();
+    let cloud = TestCloud::start_in(dir.path()).await;
+    let instance = Instance::new(&cloud, HEALTH, asking(cloud.appconfigdata_endpoint()), None);
+    configure(&dir, None, r#"{"logging":"LOUD"}"#);
+    instance.invoke(0, Duration::from_secs(5)).await;
+    instance.invoke(1, Duration::from_secs(5)).await;
+    assert_eq!(logs.take(), [("WARN".to_owned(), "the configuration was not refreshed".to_owned())]);
+    // A profile that is put right ends it, and one that is absent is none of it.
+    configure(&dir, None, r#"{"logging":"ERROR"}"#);
+    for seconds in [100, 101, 200, 201] {
+        instance.invoke(seconds, Duration::from_secs(5)).await;
+    }
+    assert_eq!(logs.take(), []);
+}
+
+#[tokio::test]
 async fn malformed_defaults_mean_warn() {
     let logs = Logs::capture();
     let cloud = TestCloud::start().await;
@@ -280,7 +298,7 @@ async fn an_appconfig_that_never_answers_does_not_delay_requests() {
     let instance = Instance::new(&cloud, HEALTH, asking(&url), DEFAULT_INFO);
     assert!(instance.informs(&logs, 0).await);
     faults.arrived(Call::StartSession, 1).await;
-    // This one waits for the refresh, no longer than its deadline.
+    // This one waits for the refresh, no longer than its patience.
     assert!(instance.informs(&logs, 1).await);
     assert!(instance.informs(&logs, 2).await);
     assert_eq!(faults.count(Call::StartSession), 1);

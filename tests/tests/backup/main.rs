@@ -4,6 +4,7 @@
 mod conditional;
 mod deletion;
 mod envelopes;
+mod quota;
 mod restore;
 mod upload;
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use firefly_device::etag;
 use firefly_testkit::TestCloud;
-use firefly_testkit::answer::json;
+use firefly_testkit::answer::{assert_failure, json};
 use firefly_testkit::faults::{Call, Fault, Faults};
 use firefly_testkit::stored::text;
 use firefly_testkit::wire::Tap;
@@ -92,7 +92,8 @@ async fn an_upload_sends_s3_its_checksum() {
     assert!(sent.contains(&format!("x-amz-checksum-sha256: {checksum}\r\n")), "{sent}");
 }
 
-/// The date is only for a device that is there: its item, deleted while the envelope is on its way, does not come back.
+/// A device that is deleted while its envelope is on the way is told so, its item does not come back, and the version that
+/// was written goes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_revoked_during_an_upload_stays_deleted() {
     let cloud = TestCloud::start().await;
@@ -106,9 +107,8 @@ async fn a_device_revoked_during_an_upload_stays_deleted() {
         faults.release();
     };
     let (answer, ()) = tokio::join!(slow.upload(&device, &envelope), meanwhile);
-    // The envelope is stored and acknowledged, as the answer says.
-    assert_eq!(answer.status, 200);
-    assert_eq!(cloud.stored_backup(device.uuid()).await.unwrap().0, envelope);
+    assert_failure("deleted meanwhile", &answer, 401, "unauthorized");
+    assert_eq!(cloud.object_versions(device.uuid()).await, [""; 0]);
     assert_eq!(cloud.device_item(device.uuid()).await, None);
 }
 

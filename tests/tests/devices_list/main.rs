@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod backup_before;
 mod pages;
 mod payloads;
 mod query;
@@ -15,7 +16,7 @@ use firefly_device::Response;
 use firefly_testkit::TestCloud;
 use firefly_testkit::answer::json;
 use firefly_testkit::new_device;
-use firefly_testkit::stored::{Item, legacy_device, text};
+use firefly_testkit::stored::{DEVICES, Item, legacy_device, text};
 use serde_json::Value;
 
 async fn get(cloud: &TestCloud, path: &str) -> Response {
@@ -72,4 +73,11 @@ fn listed(pages: &[(Vec<Value>, usize)]) -> Vec<String> {
     let mut uuids: Vec<_> = devices.map(|device| device["uuid"].as_str().unwrap().to_owned()).collect();
     uuids.sort();
     uuids
+}
+
+/// Puts items of up to 400 KB.
+async fn put_large(cloud: &TestCloud, items: Vec<Item>) {
+    for batch in items.chunks(5) {
+        cloud.put_items(DEVICES, batch.to_vec()).await;
+    }
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_testkit::stored::{DEVICES, Item, item, number, text};
 use firefly_testkit::{TestCloud, new_device};
 
-use super::{device_item, follow, get, listed, page, uuids};
+use super::{device_item, follow, get, listed, page, put_large, uuids};
 
 /// The replay record of some device.
 fn replay_record(padding: usize) -> Item {
@@ -113,11 +113,4 @@ async fn large_devices(cloud: &TestCloud, count: usize) -> Vec<Item> {
     let devices: Vec<_> = devices.collect();
     put_large(cloud, devices.clone()).await;
     devices
-}
-
-/// Puts items of up to 400 KB.
-async fn put_large(cloud: &TestCloud, items: Vec<Item>) {
-    for batch in items.chunks(5) {
-        cloud.put_items(DEVICES, batch.to_vec()).await;
-    }
 }

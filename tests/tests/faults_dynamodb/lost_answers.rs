@@ -16,9 +16,13 @@ async fn one_failure_of_any_call_is_not_noticed() {
         Fault::DropAnswer,
     ];
     let calls = [
+        Call::GetLiveKeys,
         Call::PutKey,
         Call::GetKey,
         Call::GetWrongKeys,
+        Call::CountWrongKey,
+        Call::CountAllWrongKeys,
+        Call::UpdateLiveKeys,
         Call::WriteAndSpend,
         Call::GetDevice,
         Call::GetDeviceWithRecord,
@@ -108,13 +112,27 @@ async fn a_lost_answer_to_a_registration_is_found_in_the_table_once_its_token_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_to_a_new_key_draws_another() {
+async fn a_lost_answer_to_a_new_key_is_recognised() {
     let engines = TestCloud::start().await;
     let (cloud, faults) = Faults::over(&engines).await;
     faults.next(Call::PutKey, [Fault::DropAnswer]);
     let key = cloud.mint().await;
+    // The engine knows the repeated transaction by its ClientRequestToken.
+    assert_eq!(faults.count(Call::PutKey), 2);
+    assert_eq!(keys_of(&engines, "installer").await, [key.as_str()]);
+    assert_eq!(cloud.register(&new_device(), key.as_str()).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_to_a_new_key_draws_another_once_its_token_is_forgotten() {
+    let engines = TestCloud::start().await;
+    let (cloud, faults) = Faults::over(&engines).await;
+    let unrecognised = Fault::cancelled(&["ConditionalCheckFailed", "None"]);
+    faults.next(Call::PutKey, [Fault::DropAnswer, unrecognised]);
+    let key = cloud.mint().await;
     // The write, its repetition, which finds the key taken, and that of the key answered.
     assert_eq!(faults.count(Call::PutKey), 3);
-    assert!(keys_of(&engines, "installer").await.contains(&key.as_str().to_owned()));
+    let keys = keys_of(&engines, "installer").await;
+    assert!(keys.len() == 2 && keys.contains(&key.as_str().to_owned()));
     assert_eq!(cloud.register(&new_device(), key.as_str()).await.status, 204);
 }

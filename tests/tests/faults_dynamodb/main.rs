@@ -10,7 +10,7 @@ use firefly_core::device::DeviceId;
 use firefly_device::{Identity, Response, SignedHeaders};
 use firefly_testkit::TestCloud;
 use firefly_testkit::faults::Broken;
-use firefly_testkit::stored::KEYS;
+use firefly_testkit::stored::{Item, KEYS};
 
 /// The device-signed routes: the method, and the path after the device.
 pub(crate) const SIGNED: [(&str, &str); 4] =
@@ -71,5 +71,6 @@ pub(crate) async fn backup_date(engines: &TestCloud, device: DeviceId) -> Option
 /// The keys that a user has made.
 pub(crate) async fn keys_of(engines: &TestCloud, sub: &str) -> Vec<String> {
     let items = engines.items(KEYS, "key").await.into_iter();
-    items.filter(|(_, item)| item["generated_by_sub"].as_s().unwrap() == sub).map(|(key, _)| key).collect()
+    let is_own = |item: &Item| item.get("generated_by_sub").is_some_and(|by| by.as_s().unwrap() == sub);
+    items.filter(|(_, item)| is_own(item)).map(|(key, _)| key).collect()
 }

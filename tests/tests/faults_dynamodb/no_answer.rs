@@ -83,7 +83,8 @@ async fn a_function_whose_last_call_is_never_answered_answers_before_its_timeout
     let requests = [
         ("devices-backup-get", Call::GetObject, stalled, signed("devices-backup-get")),
         ("registration-keys-post", Call::PutKey, held(), of("registration-keys-post")),
-        ("registration-keys-get", Call::ScanKeys, held(), of("registration-keys-get")),
+        ("registration-keys-get", Call::GetLiveKeys, held(), of("registration-keys-get")),
+        ("registration-keys-delete", Call::DeleteKey, held(), of("registration-keys-delete")),
         ("devices-register-post", Call::WriteAndSpend, held(), registration),
         ("devices-registration-get", Call::GetDeviceWithRecord, held(), signed("devices-registration-get")),
         ("devices-backup-post", Call::PutObject, held(), upload),

@@ -29,33 +29,48 @@ async fn no_key_is_minted_when_it_cannot_be_written() {
 async fn keys_that_cannot_be_read_are_not_listed() {
     let engines = TestCloud::start().await;
     let key = engines.mint().await;
-    Outage::each(&engines, Call::ScanKeys, Outage::of_dynamodb(), async |broken| {
-        let list = async || broken.cloud.as_user("installer", &[], "GET", "/registration-keys").await;
-        broken.assert_told(&list().await);
-        broken.faults.mend();
-        assert_eq!(json(&list().await)["registration_keys"][0]["key"], key.as_str(), "{}", broken.case);
-    })
-    .await;
+    let run = async |call| {
+        Outage::each(&engines, call, Outage::of_dynamodb(), async |broken| {
+            let list = async || broken.cloud.as_user("installer", &[], "GET", "/registration-keys").await;
+            broken.assert_told(&list().await);
+            broken.faults.mend();
+            assert_eq!(json(&list().await)["registration_keys"][0]["key"], key.as_str(), "{}", broken.case);
+        })
+        .await;
+    };
+    futures::future::join_all([Call::GetLiveKeys, Call::GetKeys].map(run)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_keys_is_whole_or_an_error() {
     let engines = TestCloud::start().await;
-    // More than a page of 1 MB.
-    for number_of in 0..4 {
-        let padding = text("x".repeat(390_000));
-        let key = text(format!("PAGE0{number_of}"));
-        let sub = text("somebody else");
-        let attributes =
-            [("key", key), ("ttl", number(engines.now().get() + 60)), ("generated_by_sub", sub), ("padding", padding)];
-        engines.put_item(KEYS, item(attributes)).await;
+    // DynamoDB reads 100 keys at a time.
+    for _ in 0..101 {
+        engines.mint().await;
     }
     let (cloud, faults) = Faults::over(&engines).await;
     let failure = Fault::json_error(500, "InternalServerError");
-    faults.next(Call::ScanKeys, [Fault::Pass, failure.clone(), failure.clone(), failure]);
+    faults.next(Call::GetKeys, [Fault::Pass, failure.clone(), failure.clone(), failure]);
     let answer = cloud.as_user("installer", &[], "GET", "/registration-keys").await;
     assert_outage("the second page", &answer, 503);
-    assert_eq!(cloud.as_user("installer", &[], "GET", "/registration-keys").await.status, 200);
+    let list = cloud.as_user("installer", &[], "GET", "/registration-keys").await;
+    assert_eq!((list.status, json(&list)["registration_keys"].as_array().map(Vec::len)), (200, Some(101)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_a_read_leaves_unprocessed_are_asked_for_again() {
+    let engines = TestCloud::start().await;
+    let key = engines.mint().await;
+    let (cloud, faults) = Faults::over(&engines).await;
+    let left = serde_json::json!({ "Keys": [{ "key": { "S": key.as_str() } }], "ConsistentRead": true });
+    let answer = serde_json::json!({ "Responses": {}, "UnprocessedKeys": { KEYS: left } });
+    let unprocessed = Fault::bytes(200, answer.to_string());
+    let list = async || cloud.as_user("installer", &[], "GET", "/registration-keys").await;
+    faults.next(Call::GetKeys, [unprocessed.clone(), unprocessed.clone()]);
+    assert_eq!(json(&list().await)["registration_keys"][0]["key"], key.as_str());
+    assert_eq!(faults.count(Call::GetKeys), 3);
+    faults.every(Call::GetKeys, unprocessed);
+    assert_outage("unprocessed each time", &list().await, 503);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,14 +97,59 @@ async fn nothing_is_registered_when_the_tables_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_that_cannot_be_counted_is_an_outage() {
+async fn a_try_that_cannot_be_recorded_is_503_and_no_key_is_judged() {
     let engines = TestCloud::start().await;
     Outage::each(&engines, Call::CountWrongKey, Outage::of_dynamodb(), async |broken| {
-        let device = new_device();
-        broken.assert_told(&broken.cloud.register(&device, "WRONG1").await);
+        let (device, key) = (new_device(), engines.mint().await);
+        for key in ["WRONG1", key.as_str()] {
+            // It helps to try again, for any of the causes.
+            assert_outage(&broken.case, &broken.cloud.register(&device, key).await, 503);
+        }
         assert!(engines.device_item(device.uuid()).await.is_none(), "{}", broken.case);
+        assert!(engines.key_item(key.as_str()).await.is_some(), "{}", broken.case);
         broken.faults.mend();
         assert_eq!(broken.cloud.register(&device, "WRONG1").await.status, 401, "{}", broken.case);
+        assert_eq!(broken.cloud.register(&device, key.as_str()).await.status, 204, "{}", broken.case);
+    })
+    .await;
+}
+
+/// The count of all addresses limits an address beyond its first five tries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_count_of_all_addresses_refuses_the_sixth_try_and_none_before() {
+    let failed = Fault::json_error(400, "AccessDeniedException");
+    for call in [Call::GetAllWrongKeys, Call::CountAllWrongKeys] {
+        let engines = TestCloud::start().await;
+        let (cloud, faults) = Faults::over(&engines).await;
+        faults.every(call, failed.clone());
+        for _ in 0..4 {
+            assert_eq!(cloud.register(&new_device(), "WRONG1").await.status, 401, "{call:?}");
+        }
+        let key = engines.mint().await;
+        assert_eq!(cloud.register(&new_device(), key.as_str()).await.status, 204, "{call:?}");
+        assert_eq!(cloud.register(&new_device(), "WRONG1").await.status, 401, "{call:?}");
+        for _ in 0..2 {
+            let (device, key) = (new_device(), engines.mint().await);
+            assert_outage(&format!("{call:?}"), &cloud.register(&device, key.as_str()).await, 503);
+            assert!(engines.device_item(device.uuid()).await.is_none(), "{call:?}");
+            assert!(engines.key_item(key.as_str()).await.is_some(), "{call:?}");
+        }
+        faults.mend();
+        cloud.registered_device().await;
+    }
+}
+
+/// Leaves the spent key's entry to lapse.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_is_204_though_what_follows_it_fails() {
+    let engines = TestCloud::start().await;
+    Outage::each(&engines, Call::UpdateLiveKeys, Outage::of_dynamodb(), async |broken| {
+        let (device, key) = (new_device(), engines.mint().await);
+        assert_eq!(broken.cloud.register(&device, key.as_str()).await.status, 204, "{}", broken.case);
+        assert!(engines.device_item(device.uuid()).await.is_some(), "{}", broken.case);
+        let list = engines.as_user("installer", &[], "GET", "/registration-keys").await;
+        let listed = json(&list)["registration_keys"].as_array().unwrap().iter().any(|own| own["key"] == key.as_str());
+        assert!(!listed, "{}", broken.case);
     })
     .await;
 }

@@ -132,7 +132,7 @@ async fn a_bad_host_or_query_is_400() {
 async fn odd_headers_and_queries_change_no_answer() {
     let cloud = TestCloud::start().await;
     let long = vec![b'x'; 8_000];
-    let long_query = format!("?a={}", "x".repeat(30_000));
+    let long_query = format!("?a={}", "x".repeat(8_000));
     for route in &every_route() {
         let expected = usual(&cloud, route).await;
         for (name, value) in HEADERS.into_iter().chain([("X-Long", long.as_slice())]) {

@@ -2,6 +2,8 @@
 
 mod anything;
 mod bodies;
+mod claims;
+mod heads;
 mod routes;
 mod wire;
 

@@ -44,7 +44,7 @@ async fn the_record_is_an_item_beside_the_device_s() {
     // Without `product_hex` no index receives it.
     assert_eq!(attributes, ["nonces", "turnover_at", "uuid", "version"]);
     assert_eq!(nonces(&record), base64([nonce]));
-    let index = cloud.dynamodb().scan().table_name(DEVICES).index_name("product_hex-index").send().await.unwrap();
+    let index = cloud.dynamodb().scan().table_name(DEVICES).index_name("product_hex-keys-index").send().await.unwrap();
     assert_eq!(index.items().iter().map(|item| &item["uuid"]).collect::<Vec<_>>(), [&text(&uuid)]);
     // Listings skip it.
     for path in ["/devices", "/devices?product_hex=0xFF010001"] {

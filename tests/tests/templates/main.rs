@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed step of a test is a failed test")]
 
 mod document;
+mod edge;
+mod exposure;
 mod observability;
+mod policies;
 mod root;
 mod samconfig;
 mod stacks;
@@ -14,11 +17,12 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use document::Document;
-use firefly_deploy::graph::STACKS;
+use firefly_deploy::graph::{PERMISSIONS_BOUNDARY, STACKS};
 use firefly_functions::ALL;
 use firefly_render::{Caller, Kind, Store, Tree};
 use firefly_runtime::{Environment, Metrics};
-use firefly_templates::{AuthorizationType, FunctionTemplate, members};
+use firefly_templates::{AuthorizationType, FunctionTemplate, members, tagged};
+use serde_yaml_ng::Value;
 
 /// A route as its function's `function.toml` says it, and whether its stack has the parameter of the bucket.
 struct Route {
@@ -59,9 +63,21 @@ const RESOURCES: [&str; 6] = [
 ];
 /// Variables that Lambda sets in every function. Source: Lambda Developer Guide, "Defined runtime environment variables".
 const SET_BY_LAMBDA: [&str; 4] = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-/// Variables by which a function is led to other endpoints than AWS's; a deployed one is not.
-const LEADS_ELSEWHERE: [&str; 3] =
-    ["AWS_ENDPOINT_URL_APPCONFIGDATA", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_S3"];
+/// Variables by which a function is led to other endpoints than AWS's usual ones, or trusts others; a deployed one is not
+/// unless an operator sets them.
+const LEADS_ELSEWHERE: [&str; 8] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_APPCONFIGDATA",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "FIREFLY_TRUST_MACHINE_ROOTS",
+];
+
+/// The SHA-256 of an edge's secret.
+const SECRET_SHA256: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
 
 /// A function's template when everything optional is given.
 fn deployed(function: &str) -> FunctionTemplate {
@@ -71,6 +87,9 @@ fn deployed(function: &str) -> FunctionTemplate {
         ("SharedLayerArn", "arn:aws:lambda:us-east-1:000000000000:layer:firefly-shared:1"),
         ("AppConfigExtensionLayerArn", "arn:aws:lambda:us-east-1:027255383542:layer:AWS-AppConfig-Extension-Arm64:1"),
         ("AppConfigEnv", "production"),
+        ("EdgeSecretSha256", SECRET_SHA256),
+        ("LogRetentionDays", "90"),
+        ("PermissionsBoundaryArn", "arn:aws:iam::000000000000:policy/firefly-function-boundary"),
         ("BackupBucketName", "firefly-backups"),
     ];
     FunctionTemplate::parse(
@@ -96,7 +115,7 @@ fn every_function_is_deployed_as_its_route_says() {
         assert!(MEMORY_MB.contains(&template.memory_mb), "{function}: {} MiB", template.memory_mb);
         assert!(TIMEOUT_SECONDS.contains(&template.timeout_seconds), "{function}: {} s", template.timeout_seconds);
         assert_eq!(template.log_group.name, format!("/aws/lambda/firefly-{function}"));
-        assert_eq!(template.log_group.retention_days, 30, "{function}");
+        assert_eq!(template.log_group.retention_days, 90, "{function}");
         assert_eq!(template.layers.len(), 2, "{function}");
         assert_eq!(template.payload_format_version, "2.0", "{function}");
         // A route's `{…}` stands for any text of one segment, which an ARN writes as `*`.
@@ -118,7 +137,15 @@ fn every_function_is_deployed_as_its_route_says() {
         // Permissions stand in the role's own policies alone: no managed policy, and no policy of SAM's beside it.
         let role = document.resource("FunctionRole");
         let names: BTreeSet<_> = members(&role["Properties"]).map(|(name, _)| name).collect();
-        assert_eq!(names, ["AssumeRolePolicyDocument", "Policies", "RoleName"].into(), "{function}");
+        assert_eq!(
+            names,
+            ["AssumeRolePolicyDocument", "PermissionsBoundary", "Policies", "RoleName"].into(),
+            "{function}"
+        );
+        // Alone a deployment without the stack bootstrap gives none.
+        let boundary = tagged(&role["Properties"]["PermissionsBoundary"], "!If").unwrap();
+        assert_eq!(boundary[0].as_str(), Some("HasPermissionsBoundary"), "{function}");
+        assert_eq!(tagged(&boundary[1], "!Ref").and_then(Value::as_str), Some(PERMISSIONS_BOUNDARY), "{function}");
         let trusted = &role["Properties"]["AssumeRolePolicyDocument"]["Statement"];
         assert_eq!(trusted.as_sequence().unwrap().len(), 1, "{function}");
         assert_eq!(trusted[0]["Principal"]["Service"].as_str(), Some("lambda.amazonaws.com"), "{function}");
@@ -150,16 +177,21 @@ fn a_function_stack_has_the_parameters_that_the_deployment_gives_it() {
             ("SharedLayerArn", Some("")),
             ("AppConfigExtensionLayerArn", Some("")),
             ("AppConfigEnv", Some("")),
+            ("EdgeSecretSha256", Some("")),
+            ("LogRetentionDays", Some("30")),
+            (PERMISSIONS_BOUNDARY, Some("")),
         ]);
         expected.extend(route.caller.has_token().then_some(("AuthorizerId", None)));
         expected.extend(route.bucket.then_some(("BackupBucketName", Some(""))));
         let document = Document::of_stack(&route.function);
+        let parameters = document.parameters();
         let declared: BTreeMap<_, _> =
-            document.section("Parameters").map(|(name, parameter)| (name, parameter["Default"].as_str())).collect();
+            parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.default.as_deref())).collect();
         assert_eq!(declared, expected, "{}", route.function);
         for (name, parameter) in document.section("Parameters") {
-            assert_eq!(parameter["Type"].as_str(), Some("String"), "{}: {name}", route.function);
-            let required = parameter["Default"].as_str().is_none();
+            let kind = if name == "LogRetentionDays" { "Number" } else { "String" };
+            assert_eq!(parameter["Type"].as_str(), Some(kind), "{}: {name}", route.function);
+            let required = parameter.get("Default").is_none();
             assert_eq!(parameter["MinLength"].as_u64(), required.then_some(1), "{}: {name}", route.function);
         }
     }
@@ -172,7 +204,8 @@ fn a_function_reads_the_environment_that_its_template_sets() {
     for function in &ALL {
         let name = function.name;
         let template = deployed(name);
-        let set: BTreeSet<_> = template.environment.keys().cloned().collect();
+        let mut set: BTreeSet<_> = template.environment.keys().cloned().collect();
+        set.retain(|name| !LEADS_ELSEWHERE.contains(&name.as_str()));
         let mut variables = template.environment;
         variables.extend(SET_BY_LAMBDA.map(|name| (name.to_owned(), "set".to_owned())));
         let looked_up = Arc::new(Mutex::new(BTreeSet::new()));

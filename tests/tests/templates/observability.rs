@@ -2,13 +2,13 @@
 
 mod emitted;
 mod metric;
+mod queries;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use firefly_local::stacks::{DEVICES_TABLE, REGISTRATION_KEYS_TABLE};
 use firefly_render::Caller;
-use firefly_runtime::log::{self, LogLevel};
 use firefly_templates::{TableTemplate, tagged};
 use firefly_testkit::{TestCloud, new_device};
 use serde_json::Value as Json;
@@ -209,7 +209,10 @@ fn assert_alarm(watched: &Watched, alarm: &Alarm<'_>) {
     assert_eq!(expression.contains("${MinimumRequests}"), judged, "{name}: {expression}");
     for group in &alarm.groups {
         let (periods, datapoints) = (group["EvaluationPeriods"].as_u64(), group["DatapointsToAlarm"].as_u64());
-        assert!(!judged || periods > Some(1) && datapoints > Some(1), "{name}: one bad period is enough");
+        // A town comes back after a power cut within one period: of refusals by the throttle one is enough.
+        let at_once = name == "firefly-throttled-requests";
+        let several = periods > Some(1) && datapoints > Some(1);
+        assert!(!judged || several != at_once, "{name}: {datapoints:?} of {periods:?}");
     }
 }
 
@@ -288,10 +291,7 @@ fn requests_throttled_by_the_api_are_counted_in_its_access_log() {
 /// The widget of failures asks for members that a failure's line has.
 #[tokio::test]
 async fn the_failures_that_are_listed_are_those_that_functions_log() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    // Other tests of this process log at the same time, too.
-    tracing::subscriber::set_global_default(log::subscriber(move || writer.clone(), LogLevel::WARN)).unwrap();
+    let lines = queries::logged();
     let cloud = TestCloud::start().await;
     let device = new_device();
     let headers = cloud.sign(&device);

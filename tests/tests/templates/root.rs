@@ -111,6 +111,15 @@ fn the_root_gives_every_stack_its_parameters() {
     }
 }
 
+/// A first deployment that fails deletes everything, which a protected pool would not let it.
+#[test]
+fn the_root_makes_an_unprotected_user_pool_unless_it_is_asked() {
+    let root = Root::read();
+    let (_, protection) =
+        root.document.section("Parameters").find(|(name, _)| *name == "UserPoolDeletionProtection").unwrap();
+    assert_eq!(protection["Default"].as_str(), Some("INACTIVE"));
+}
+
 #[test]
 fn the_root_makes_stacks_in_the_order_of_the_graph_and_three_functions_at_once() {
     let root = Root::read();

@@ -1,4 +1,4 @@
-use firefly_templates::{members, tagged, texts};
+use firefly_templates::{Source, Template, tagged, texts};
 use std::collections::BTreeSet;
 
 use firefly_core::group::SUPER_USERS;
@@ -11,7 +11,7 @@ use super::routes;
 /// The outputs that other stacks, workflows and people look up. One that may be empty is conditional: absence reads as
 /// empty.
 const OUTPUTS: [(&str, &[&str], &[&str]); 6] = [
-    ("api-gateway", &["ApiId", "ApiUrl", "AuthorizerId"], &[]),
+    ("api-gateway", &["ApiId", "ApiUrl", "AuthorizerId"], &["OriginDomainName"]),
     ("cognito", &["UserPoolClientId", "UserPoolId"], &["HostedUiUrl"]),
     ("dynamodb-devices", &["TableArn", "TableName"], &[]),
     ("dynamodb-registration-keys", &["TableArn", "TableName"], &[]),
@@ -78,7 +78,8 @@ fn the_api_is_declared_so_that_no_deploy_of_it_takes_routes_away() {
     assert!(methods.is_subset(&BTreeSet::from(["DELETE", "GET", "POST", "PUT", "PATCH"])));
     let log = document.resource("AccessLogGroup");
     assert_eq!(log["Properties"]["LogGroupName"].as_str(), Some("/aws/vendedlogs/firefly-api-gateway"));
-    assert_eq!(log["Properties"]["RetentionInDays"].as_u64(), Some(30));
+    assert_eq!(tagged(&log["Properties"]["RetentionInDays"], "!Ref").and_then(Value::as_str), Some("LogRetentionDays"));
+    assert_eq!(document.entry("Parameters", "LogRetentionDays").unwrap()["Default"].as_u64(), Some(30));
     // All that belongs to the custom domain is there with it.
     for id in ["Domain", "DomainMapping", "DomainRecord"] {
         assert_eq!(document.resource(id)["Condition"].as_str(), Some("HasDomain"), "{id}");
@@ -133,19 +134,23 @@ fn data_outlive_their_stacks_and_can_be_adopted() {
         rules.into_iter().find(|rule| rule["Id"].as_str() == Some(id)).unwrap()
     };
     assert_eq!(lifecycle("expire-old-versions")["NoncurrentVersionExpiration"]["NoncurrentDays"].as_u64(), Some(90));
+    assert_eq!(lifecycle("expire-old-versions")["NoncurrentVersionExpiration"].get("NewerNoncurrentVersions"), None);
+    let beyond_ten = &lifecycle("expire-versions-beyond-ten")["NoncurrentVersionExpiration"];
+    assert_eq!(beyond_ten["NewerNoncurrentVersions"].as_u64(), Some(10));
+    assert_eq!(beyond_ten["NoncurrentDays"].as_u64(), Some(7));
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_sequence().unwrap();
+    assert!(rules.iter().all(|rule| rule["Status"].as_str() == Some("Enabled")));
     let cleaned = &lifecycle("clean-incomplete-uploads")["AbortIncompleteMultipartUpload"];
     assert_eq!(cleaned["DaysAfterInitiation"].as_u64(), Some(1));
     assert_eq!(bucket["VersioningConfiguration"]["Status"].as_str(), Some("Enabled"));
-    for (setting, on) in members(&bucket["PublicAccessBlockConfiguration"]) {
-        assert_eq!(on.as_bool(), Some(true), "{setting}");
-    }
 }
 
 #[test]
 fn the_shared_layer_holds_the_defaults() {
     let document = Document::of_stack("shared-layer");
     let layer = &document.resource("SharedLayer")["Properties"];
-    assert_eq!(layer["RetentionPolicy"].as_str(), Some("Delete"));
+    // A function that is rolled back needs the version it had.
+    assert_eq!(layer["RetentionPolicy"].as_str(), Some("Retain"));
     let folder = root().join("stacks").join(layer["ContentUri"].as_str().unwrap());
     // A layer is unpacked in /opt, where functions read firefly/defaults.json.
     assert!(folder.join("firefly/defaults.json").is_file());
@@ -154,24 +159,28 @@ fn the_shared_layer_holds_the_defaults() {
 }
 
 /// Statements of the bootstrap stack whose resources no name of ours can narrow, and why.
-const BEYOND_OUR_NAMES: [(&str, &str); 17] = [
+const BEYOND_OUR_NAMES: [(&str, &str); 21] = [
     ("AccessLogDelivery", "log delivery knows no resources"),
     ("AlarmsRead", "alarms are listed all together"),
-    ("Api", "ids of APIs are random"),
+    ("Api", "ids of APIs are random: a tag limits it"),
+    ("ApiNew", "an API that is not there yet has no id: a tag limits it"),
     ("ApiServiceRole", "API Gateway's own service-linked role"),
+    ("ApiTagsRead", "tags are read"),
     ("AppConfigExtension", "a layer that AWS publishes"),
     ("Artifacts", "the stack's own bucket"),
     ("Code", "the stack's own bucket"),
     ("CompositeAlarms", "composite alarms are made by a role that may make any"),
+    ("ConcurrencyRead", "an account has no ARN"),
     ("DomainRecord", "the one zone the operator names"),
     ("DomainRecordWait", "ids of changes are random"),
     ("HandOver", "the stack's own role"),
     ("LogGroupsRead", "log groups are listed all together"),
     ("StacksRead", "no stack is named in these calls"),
-    ("TestUsers", "ids of user pools are random"),
+    ("TestUsers", "ids of user pools are random: a tag limits it"),
     ("Transform", "SAM's transform"),
-    ("UserPool", "ids of user pools are random"),
-    ("UserPoolNew", "a pool that is not there yet has no name"),
+    ("UserPool", "ids of user pools are random: a tag limits it"),
+    ("UserPoolDomainRead", "domains are read by their prefix"),
+    ("UserPoolNew", "a pool that is not there yet has no id: a tag limits it"),
 ];
 
 #[test]
@@ -193,6 +202,35 @@ fn bootstrap_needs_the_environment_and_gives_it_back() {
             && tagged(&statement["Resource"], "!Sub").and_then(Value::as_str) == Some(everywhere)
     });
     assert!(reading.next().is_some());
+}
+
+/// Calls that CloudFormation makes since it has properties for their answers. A call that is refused fails the deployment.
+#[test]
+fn cloudformation_may_read_what_its_resources_have() {
+    let text = std::fs::read_to_string(root().join("stacks/bootstrap.yaml")).unwrap();
+    for action in [
+        "lambda:GetFunctionScalingConfig",
+        "logs:GetDataProtectionPolicy",
+        "s3:GetBucketAbac",
+        "s3:GetBucketMetadataTableConfiguration",
+        "s3:ListTagsForResource",
+    ] {
+        let role = text.split("  CloudFormationRole:\n").nth(1).unwrap();
+        assert!(role.contains(&format!("                  - {action}\n")), "{action}");
+    }
+}
+
+#[test]
+fn the_artifact_bucket_forgets_old_code() {
+    let document = Document::of_file("stacks/bootstrap.yaml");
+    let rules = document.resource("ArtifactBucket")["Properties"]["LifecycleConfiguration"]["Rules"].clone();
+    let rule = |id: &str| rules.as_sequence().unwrap().iter().find(|rule| rule["Id"] == id).unwrap().clone();
+    assert_eq!(rule("expire-code")["ExpirationInDays"].as_u64(), Some(365));
+    assert_eq!(rule("expire-old-versions")["NoncurrentVersionExpiration"]["NoncurrentDays"].as_u64(), Some(30));
+    assert!(rules.as_sequence().unwrap().iter().all(|rule| rule["Status"] == "Enabled"));
+    // Code in use is young: each deploy uploads it anew.
+    let deploy = std::fs::read_to_string(root().join(".ci/deploy")).unwrap();
+    assert!(deploy.contains(" --force-upload "));
 }
 
 #[test]
@@ -229,4 +267,26 @@ fn ci_may_act_on_our_names_alone() {
     let has_composites = observability.resource_of_type("AWS::CloudWatch::CompositeAlarm").is_some();
     let expected = BEYOND_OUR_NAMES.iter().map(|(sid, _)| sid);
     assert!(beyond.iter().eq(expected.filter(|sid| has_composites || **sid != "CompositeAlarms")), "{beyond:?}");
+}
+
+#[test]
+fn bootstrap_makes_a_budget_where_it_is_given_one() {
+    let document = Document::of_file("stacks/bootstrap.yaml");
+    let budget = document.resource("Budget");
+    assert_eq!(budget["Condition"].as_str(), Some("HasBudget"));
+    let limit = &budget["Properties"]["Budget"]["BudgetLimit"];
+    assert_eq!(tagged(&limit["Amount"], "!Ref").and_then(Value::as_str), Some("MonthlyBudget"));
+    let notified = budget["Properties"]["NotificationsWithSubscribers"].as_sequence().unwrap();
+    let kinds = notified.iter().map(|one| one["Notification"]["NotificationType"].as_str().unwrap());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["ACTUAL", "FORECASTED"]);
+    let given = |budget: &str, address: &str| {
+        let values = [("MonthlyBudget", budget), ("BudgetEmail", address)];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let text = std::fs::read_to_string(root().join("stacks/bootstrap.yaml")).unwrap();
+        let template = Template::parse(Source { name: "bootstrap", text: &text }, &values).unwrap();
+        template.broken_rule().unwrap().map(str::to_owned)
+    };
+    assert_eq!(given("", ""), None);
+    assert_eq!(given("50", "you@example.com"), None);
+    assert_eq!(given("50", "").as_deref(), Some("MonthlyBudget needs BudgetEmail"));
 }

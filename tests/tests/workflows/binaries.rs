@@ -31,6 +31,12 @@ fn binaries_are_verified_before_they_are_unpacked() {
     let document = parsed("reusable-build");
     let output = &document["on"]["workflow_call"]["outputs"]["digest"]["value"];
     assert_eq!(output.as_str(), Some("${{ jobs.build.outputs.digest }}"));
+    let attest = &document["jobs"]["attest"];
+    assert_eq!(attest["needs"].as_str(), Some("build"));
+    assert_eq!(attest["if"].as_str(), Some("${{ !github.event.repository.private }}"));
+    let [step] = steps(attest) else { panic!("one step attests") };
+    assert!(uses(step, "actions/attest-build-provenance"));
+    assert_eq!(step["with"]["subject-digest"].as_str(), Some("sha256:${{ needs.build.outputs.digest }}"));
     let job = &document["jobs"]["build"];
     assert_eq!(job["outputs"]["digest"].as_str(), Some("${{ steps.digest.outputs.digest }}"));
     let [.., digest, upload] = steps(job) else { panic!("steps are missing") };
@@ -48,13 +54,17 @@ fn binaries_are_verified_before_they_are_unpacked() {
         let document = parsed(workflow);
         assert_eq!(document["on"]["workflow_call"]["inputs"]["digest"]["required"].as_bool(), Some(true), "{workflow}");
         let (_, job) = jobs(&document).into_iter().next().unwrap();
-        let [checkout, download, unpack, rest @ ..] = steps(job) else { panic!("{workflow} lacks steps") };
+        let [checkout, download, verify, unpack, rest @ ..] = steps(job) else { panic!("{workflow} lacks steps") };
         assert!(uses(checkout, "actions/checkout") && uses(download, "actions/download-artifact"), "{workflow}");
         assert_eq!(download["with"]["name"].as_str(), Some("binaries"), "{workflow}");
         assert_eq!(download["with"]["path"].as_str(), Some("target"), "{workflow}");
         assert_eq!(unpack["run"].as_str(), Some(".ci/unpack \"$DIGEST\""), "{workflow}");
         assert_eq!(unpack["env"]["DIGEST"].as_str(), Some("${{ inputs.digest }}"), "{workflow}");
-        for step in [download, unpack] {
+        assert_eq!(verify["run"].as_str(), Some(".ci/provenance"), "{workflow}");
+        assert_eq!(verify["env"]["GH_TOKEN"].as_str(), Some("${{ github.token }}"), "{workflow}");
+        let private = verify["env"]["REPOSITORY_IS_PRIVATE"].as_str();
+        assert_eq!(private, Some("${{ github.event.repository.private }}"), "{workflow}");
+        for step in [download, verify, unpack] {
             assert!(step.get("if").is_none() && step.get("continue-on-error").is_none(), "{workflow}");
         }
         for step in rest {
@@ -115,4 +125,44 @@ fn assert_not_unpacked(output: &Output, program: &Path) {
     assert!(stderr.ends_with("re-run all jobs, which builds again\n"), "{stderr}");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(!program.exists());
+}
+
+/// `.ci/provenance` in a folder whose `gh` writes down how it is called and ends with a status.
+fn provenance(folder: &Path, private: &str, status: u8) -> (Output, String) {
+    let (called, gh) = (folder.join("called"), folder.join("bin/gh"));
+    let _ = fs::remove_file(&called);
+    fs::write(&gh, format!("#!/bin/sh\necho \"$@\" >'{}'\nexit {status}\n", called.display())).unwrap();
+    fs::set_permissions(&gh, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut verify = Command::new(folder.join(".ci/provenance"));
+    let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap());
+    verify.env("PATH", path).env("GITHUB_REPOSITORY", "OWNER/FORK").env("GITHUB_SHA", "0a1b");
+    let output = verify.env("REPOSITORY_IS_PRIVATE", private).output().unwrap();
+    (output, fs::read_to_string(called).unwrap_or_default())
+}
+
+#[test]
+fn binaries_that_are_not_attested_are_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir_all(folder.join(".ci")).unwrap();
+    fs::create_dir_all(folder.join("bin")).unwrap();
+    fs::copy(root().join(".ci/provenance"), folder.join(".ci/provenance")).unwrap();
+
+    let (output, called) = provenance(folder, "false", 0);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        called,
+        "attestation verify target/binaries.tar --repo OWNER/FORK --source-digest 0a1b --deny-self-hosted-runners \
+         --signer-workflow OWNER/FORK/.github/workflows/reusable-build.yml\n"
+    );
+    // A repository that does not say that it is private is public.
+    for private in ["false", "", "True"] {
+        let (output, called) = provenance(folder, private, 1);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{private:?}");
+        assert!(stderr.ends_with("at 0a1b: re-run all jobs, which builds again\n"), "{stderr}");
+        assert!(called.starts_with("attestation verify "), "{called}");
+    }
+    let (output, called) = provenance(folder, "true", 1);
+    assert!(output.status.success() && called.is_empty());
 }

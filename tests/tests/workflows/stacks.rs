@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
 
 use firefly_deploy::graph::{INTEGRATION_TESTS, STACKS, Stack};
 use firefly_deploy::holds_data;
 use serde_yaml_ng::Value;
 
-use super::workflow::{all_workflows, jobs, parsed, root, text, texts};
+use super::workflow::{all_workflows, jobs, parsed, root, steps, text, texts};
 
 /// The workflow that deploys a stack of this kind.
 fn deploys(stack: &Stack) -> &'static str {
@@ -53,6 +54,8 @@ jobs:
     uses: ./.github/workflows/reusable-build.yml
     permissions:
       contents: read # to check the repository out
+      id-token: write # to sign the attestation
+      attestations: write # to store it
     with:
       what: {what}
   {verb}:
@@ -62,6 +65,7 @@ jobs:
     permissions:
       contents: read # to check the repository out
       id-token: write # to assume the deploy role
+      attestations: read # to verify the binaries
     with:
       stack: {name}
 {keep_data}      environment: ${{{{ inputs.environment }}}}
@@ -127,6 +131,7 @@ fn assert_order(workflow: &str, before: impl Fn(&'static Stack) -> BTreeSet<&'st
     );
     assert_eq!(document["concurrency"]["group"].as_str(), Some("all-${{ inputs.environment }}"), "{workflow}");
     assert_eq!(document["concurrency"]["cancel-in-progress"].as_bool(), Some(false), "{workflow}");
+    assert_eq!(document["concurrency"]["queue"].as_str(), Some("max"), "{workflow}");
 }
 
 #[test]
@@ -151,8 +156,38 @@ fn deploy_all_goes_in_the_order_of_the_graph() {
 fn delete_all_goes_in_the_order_of_the_graph_and_keeps_the_data() {
     assert_order("delete-all", |stack| stack.dependents().map(|(dependent, _)| dependent.name).collect());
     let document = parsed("delete-all");
-    for (job, definition) in jobs(&document).into_iter().filter(|(job, _)| *job != "build") {
+    for (job, definition) in jobs(&document).into_iter().filter(|(job, _)| !["build", "confirm"].contains(job)) {
         assert_eq!(definition["uses"].as_str(), Some("./.github/workflows/reusable-delete.yml"), "{job}");
         assert_eq!(definition["with"]["keep_data"].as_bool(), Some(true), "{job}");
+    }
+}
+
+#[test]
+fn delete_all_does_nothing_until_the_environment_is_typed() {
+    let document = parsed("delete-all");
+    let input = &document["on"]["workflow_dispatch"]["inputs"]["confirmation"];
+    assert_eq!((input["required"].as_bool(), input["type"].as_str()), (Some(true), Some("string")));
+    let jobs = jobs(&document);
+    // Every other job waits for the build.
+    assert_eq!(texts(&jobs["build"]["needs"]), ["confirm"].into());
+    let [step] = steps(jobs["confirm"]) else { panic!("one step compares") };
+    assert_eq!(step["env"]["CONFIRMATION"].as_str(), Some("${{ inputs.confirmation }}"));
+    assert_eq!(step["env"]["ENVIRONMENT"].as_str(), Some("${{ inputs.environment }}"));
+    for (typed, expected) in [
+        ("delete production", true),
+        ("", false),
+        ("production", false),
+        ("delete staging", false),
+        ("Delete production", false),
+        ("delete production ", false),
+        ("delete *", false),
+    ] {
+        let mut compare = Command::new("bash");
+        compare.args(["-euo", "pipefail", "-c", step["run"].as_str().unwrap()]);
+        let output = compare.env("CONFIRMATION", typed).env("ENVIRONMENT", "production").output().unwrap();
+        assert_eq!(output.status.success(), expected, "{typed:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), usize::from(!expected), "{said}");
+        assert!(expected || said.contains("nothing was touched"), "{said}");
     }
 }

@@ -8,6 +8,7 @@ use crate::authorizer::Authorizer;
 use crate::cors::Cors;
 use crate::event::decode;
 use crate::lambda::LambdaFunction;
+use crate::throttle::Throttle;
 
 /// Reads the clock: whole seconds since 1970-01-01T00:00:00Z.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -25,6 +26,11 @@ pub struct Api {
     /// Most invocations at a time; whole requests beyond that wait. One process does the work of as many Lambda
     /// instances, and the functions' timeouts are to measure the work, not the queue.
     pub concurrency: usize,
+    /// The throttle of the stage: requests beyond it are answered 429. `None` refuses none.
+    pub throttle: Option<Throttle>,
+    /// Lambda's concurrent executions: whole requests beyond this many under way, running or waiting, are answered 503.
+    /// `None` refuses none.
+    pub executions: Option<usize>,
 }
 
 /// A route and the function behind it.

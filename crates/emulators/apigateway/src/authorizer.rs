@@ -3,16 +3,13 @@
 //! Source: API Gateway Developer Guide, "Control access to HTTP APIs with JWT authorizers in API Gateway".
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, Validation};
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
-use crate::key_set::{KeySet, KeySetError, KeySetUrl, PublicKey};
-
-/// Least seconds between two fetches of a key set because of an unknown key id.
-const REFRESH_INTERVAL_SECONDS: u64 = 60;
+use crate::key_set::{KeySet, KeySetError, PublicKey};
+use crate::key_source::KeySource;
 
 /// The claims of an accepted token, each as the text that API Gateway passes to the function.
 ///
@@ -32,7 +29,7 @@ pub enum Unauthorized {
     /// The token is not signed with RS256, RS384 or RS512, or with another algorithm than the key is for.
     #[error("the token's algorithm is not allowed")]
     Algorithm,
-    /// The token does not name a key of the key set.
+    /// The token does not name a key of the key set, or the keys are too old and cannot be fetched.
     #[error("the token's key is unknown")]
     UnknownKey,
     /// The signature is not the key's.
@@ -50,6 +47,10 @@ pub enum Unauthorized {
     /// `nbf` or `iat` has not come yet, or is not a number.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// The text of `cognito:groups` would read as other groups than the token has: a group's name has white space or is a
+    /// list itself, or a single name begins with a bracket.
+    #[error("the token's groups cannot be told apart in a claim")]
+    Groups,
 }
 
 /// Lets through the tokens of one issuer for one audience.
@@ -57,38 +58,34 @@ pub enum Unauthorized {
 pub struct Authorizer {
     issuer: String,
     audience: String,
-    keys: RwLock<Arc<KeySet>>,
-    /// The source of newer keys; `None` if the keys never change.
-    source: Option<KeySource>,
+    keys: Keys,
 }
 
+/// The keys of an issuer.
 #[derive(Debug)]
-struct KeySource {
-    url: KeySetUrl,
-    /// The epoch second at which the keys were last fetched because of an unknown key id.
-    refreshed_at: Mutex<Option<u64>>,
+enum Keys {
+    /// They never change.
+    Fixed(KeySet),
+    /// They are fetched.
+    Source(Arc<KeySource>),
 }
 
 impl Authorizer {
     /// Lets through tokens that `issuer` signs with these keys for `audience`.
     #[must_use]
     pub fn for_key_set(issuer: &str, audience: &str, keys: KeySet) -> Self {
-        Self::new(issuer, audience, keys, None)
+        Self { issuer: issuer.to_owned(), audience: audience.to_owned(), keys: Keys::Fixed(keys) }
     }
 
-    /// Lets through tokens that `issuer` signs with the keys at `jwks_url` for `audience`. The keys are fetched now, and
-    /// again when a token names an unknown one. Nothing else is fetched: `issuer` is only compared.
+    /// Lets through tokens that `issuer` signs with the keys at `jwks_url` for `audience`. The keys are fetched now, again
+    /// when a token names an unknown one, and within two hours at most while tokens are judged; older ones do not count.
+    /// Nothing else is fetched: `issuer` is only compared. `now` is in whole seconds since 1970-01-01T00:00:00Z.
     ///
     /// # Errors
     /// [`KeySetError`].
-    pub async fn for_jwks_url(issuer: &str, audience: &str, jwks_url: &str) -> Result<Self, KeySetError> {
-        let url = KeySetUrl::new(jwks_url)?;
-        let keys = url.fetch().await?;
-        Ok(Self::new(issuer, audience, keys, Some(KeySource { url, refreshed_at: Mutex::new(None) })))
-    }
-
-    fn new(issuer: &str, audience: &str, keys: KeySet, source: Option<KeySource>) -> Self {
-        Self { issuer: issuer.to_owned(), audience: audience.to_owned(), keys: RwLock::new(Arc::new(keys)), source }
+    pub async fn for_jwks_url(issuer: &str, audience: &str, jwks_url: &str, now: u64) -> Result<Self, KeySetError> {
+        let keys = Keys::Source(Arc::new(KeySource::open(jwks_url, now).await?));
+        Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), keys })
     }
 
     /// Judges the value of a request's `Authorization` header: `Bearer <token>`, the scheme in any case, or the bare
@@ -134,32 +131,32 @@ impl Authorizer {
             return Err(Unauthorized::Expired);
         }
         let has_come = |name| claims.get(name).is_none_or(|time| time.as_f64().is_some_and(|time| time <= now));
-        if has_come("nbf") && has_come("iat") { Ok(()) } else { Err(Unauthorized::NotYetValid) }
+        if !has_come("nbf") || !has_come("iat") {
+            return Err(Unauthorized::NotYetValid);
+        }
+        if claims.get("cognito:groups").is_none_or(are_told_apart) { Ok(()) } else { Err(Unauthorized::Groups) }
     }
 
     async fn key(&self, key_id: &str, now: u64) -> Result<PublicKey, Unauthorized> {
-        if let Some(key) = self.known_key(key_id) {
-            return Ok(key);
-        }
-        let source = self.source.as_ref().ok_or(Unauthorized::UnknownKey)?;
-        let mut refreshed_at = source.refreshed_at.lock().await;
-        // While this request waited for the lock, another may have fetched.
-        if let Some(key) = self.known_key(key_id) {
-            return Ok(key);
-        }
-        if refreshed_at.is_some_and(|at| now < at.saturating_add(REFRESH_INTERVAL_SECONDS)) {
-            return Err(Unauthorized::UnknownKey);
-        }
-        *refreshed_at = Some(now);
-        match source.url.fetch().await {
-            Ok(keys) => *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys),
-            Err(error) => tracing::warn!(%error, "the keys stay as they are"),
-        }
-        self.known_key(key_id).ok_or(Unauthorized::UnknownKey)
+        let key = match &self.keys {
+            Keys::Fixed(keys) => keys.get(key_id).cloned(),
+            Keys::Source(source) => source.get(key_id, now).await,
+        };
+        key.ok_or(Unauthorized::UnknownKey)
     }
+}
 
-    fn known_key(&self, key_id: &str) -> Option<PublicKey> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(key_id).cloned()
+/// Returns `true` if the text of these groups is that of no others. Cognito's names have no white space (Cognito API
+/// Reference, CreateGroup); those of another issuer may have.
+fn are_told_apart(groups: &Value) -> bool {
+    let has_blank = |name: &str| name.contains(|character: char| character.is_whitespace() || character.is_control());
+    match groups {
+        Value::String(name) => !name.starts_with('[') && !has_blank(name),
+        Value::Array(names) => names.iter().all(|name| match name {
+            Value::String(name) => !has_blank(name),
+            other => !other.is_array() && !other.is_object(),
+        }),
+        _ => true,
     }
 }
 

@@ -62,14 +62,18 @@ pub fn build(from: EventParts<'_>) -> Result<String, BadRequest> {
     let raw_query = from.parts.uri.query().unwrap_or_default();
     let query = query(raw_query)?;
     let mut headers = joined(&from.parts.headers);
-    headers.insert("x-forwarded-for".to_owned(), from.peer.ip().to_string());
+    let peer = from.peer.ip().to_string();
+    let forwarded_for = match headers.remove("x-forwarded-for") {
+        Some(sent) => format!("{sent}, {peer}"),
+        None => peer,
+    };
+    headers.insert("x-forwarded-for".to_owned(), forwarded_for);
     headers.insert("x-forwarded-port".to_owned(), "443".to_owned());
     headers.insert("x-forwarded-proto".to_owned(), "https".to_owned());
     let context = request_context(&from, &headers)?;
     let EventParts { route_key, parts, path_parameters, body, .. } = from;
     let cookies = headers.remove("cookie").map(|cookies| cookies.split("; ").map(str::to_owned).collect::<Vec<_>>());
-    let content_type = headers.get(header::CONTENT_TYPE.as_str()).map_or("", String::as_str);
-    let text = is_text(content_type).then(|| std::str::from_utf8(&body).ok()).flatten();
+    let text = text(&parts.headers, &body);
     let is_base64_encoded = !body.is_empty() && text.is_none();
     let mut event = Map::new();
     let mut set = |name: &str, value: Value| event.insert(name.to_owned(), value);
@@ -168,6 +172,22 @@ fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
             .or_insert(text);
     }
     joined
+}
+
+/// The bytes that a body takes in an event, at the least: as text with its escapes, or in Base64.
+pub(crate) fn least_length(headers: &HeaderMap, body: &[u8]) -> usize {
+    let escaped = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text(headers, body).map_or(body.len().div_ceil(3) * 4, |text| text.as_bytes().iter().map(escaped).sum())
+}
+
+/// The text of a body that is passed on as text.
+fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<&'a str> {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    is_text(&String::from_utf8_lossy(content_type)).then(|| std::str::from_utf8(body).ok()).flatten()
 }
 
 /// Returns `true` if a body of this content type is passed on as text.

@@ -1,6 +1,7 @@
 //! JSON Web Key Sets (RFC 7517), of which API Gateway uses the RSA keys.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jsonwebtoken::DecodingKey;
@@ -105,6 +106,8 @@ impl KeySetUrl {
         // A process can install one provider once; all of this workspace install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(FETCH_DEADLINE).redirect(reqwest::redirect::Policy::none());
+        // A proxy of the environment does not reach this machine's own interface.
+        let client = if is_loopback(&url) { client.no_proxy() } else { client };
         let client = match url.scheme() {
             "https" => client,
             // Certificates are not looked at, and need not be installed.
@@ -140,6 +143,11 @@ impl KeySetUrl {
         }
         Ok(body)
     }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The error with its innermost cause: "Connection refused" rather than "error sending request".

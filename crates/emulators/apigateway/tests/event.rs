@@ -78,6 +78,28 @@ fn headers_of_one_name_are_joined_and_bytes_outside_ascii_are_latin_1() {
     assert_eq!((&event["headers"]["x-twice"], &event["headers"]["x-umlaut"]), (&json!("a,b"), &json!("ä")));
 }
 
+/// The last address is the one that the gateway has seen; those before it are the client's word.
+#[test]
+fn the_client_is_appended_to_the_addresses_that_it_names() {
+    for (sent, expected) in [
+        (&[][..], "127.0.0.1"),
+        (&["203.0.113.7"], "203.0.113.7, 127.0.0.1"),
+        (&["203.0.113.7, 198.51.100.1"], "203.0.113.7, 198.51.100.1, 127.0.0.1"),
+        (&["203.0.113.7", "not an address"], "203.0.113.7,not an address, 127.0.0.1"),
+    ] {
+        let request = sent.iter().fold(Request::post("/"), |request, value| request.header("X-Forwarded-For", *value));
+        let event = event(request, b"").unwrap();
+        assert_eq!(event["headers"]["x-forwarded-for"], expected);
+        assert_eq!(event["requestContext"]["http"]["sourceIp"], "127.0.0.1");
+    }
+    let request = Request::post("/").header("x-forwarded-port", "1").header("x-forwarded-proto", "ftp");
+    let event = event(request, b"").unwrap();
+    assert_eq!(
+        (&event["headers"]["x-forwarded-port"], &event["headers"]["x-forwarded-proto"]),
+        (&json!("443"), &json!("https"))
+    );
+}
+
 #[test]
 fn a_request_with_a_malformed_host_does_not_become_an_event() {
     for host in ["", "a b", "user@host", "host:", "host:port", "host:65536", "host/path"] {

@@ -11,7 +11,9 @@
 mod activity;
 mod body;
 mod credentials;
+mod date;
 pub mod faults;
+mod input;
 mod limits;
 mod listener;
 mod places;
@@ -20,7 +22,7 @@ pub mod proxy;
 mod signature;
 mod watched;
 
-pub use body::{BodyError, read};
+pub use body::{BodyError, discard, read};
 pub use credentials::Credentials;
 pub use limits::{Deadlines, Limits};
 pub use listener::Listener;

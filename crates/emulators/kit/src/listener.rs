@@ -1,7 +1,7 @@
 //! Serves HTTP/1.1 connections, and gives up those that stall.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::activity::Phase;
+use crate::date;
 use crate::limits::Limits;
 use crate::places::{Place, Places};
 use crate::watched::{WatchedBody, WatchedStream};
@@ -57,10 +58,16 @@ impl Listener {
         self.address
     }
 
-    /// The URL of that address, `http://HOST:PORT`.
+    /// The URL of that address, `http://HOST:PORT`. One that listens at every address has its URL at the loopback
+    /// interface: the address that stands for all is none to connect to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let host = match self.address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            host => host,
+        };
+        format!("http://{}", SocketAddr::new(host, self.address.port()))
     }
 
     /// The limits of its connections.
@@ -146,15 +153,17 @@ async fn connection<A, F>(
     let io = TokioIo::new(WatchedStream { stream, activity: Arc::clone(activity) });
     let service = service_fn(|request: Request<Incoming>| {
         activity.set(if request.body().is_end_stream() { Phase::Answering } else { Phase::Body });
+        let length = request.body().size_hint().exact();
         let body = |body| Body::new(WatchedBody { body, activity: Arc::clone(activity) });
         let answered = answer(peer, request.map(body));
         let (activity, taken) = (Arc::clone(activity), place.counter());
         async move {
             let mut response = answered.await;
+            response.headers_mut().extend(date::now().map(|now| (header::DATE, now)));
             if taken() > limits.kept_alive {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            activity.set(Phase::Quiet);
+            activity.answered(length);
             Ok::<_, std::convert::Infallible>(response)
         }
     });

@@ -57,8 +57,8 @@ impl AsyncRead for WatchedStream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before && self.activity.phase() == Phase::Quiet {
-            self.activity.set(Phase::Head);
+        if let Some(bytes @ [_, ..]) = buffer.filled().get(before..) {
+            self.activity.received(bytes);
         }
         polled
     }

@@ -1,11 +1,11 @@
-//! Pages of ListObjectsV2 and ListObjectVersions.
+//! Pages of ListObjects, ListObjectsV2 and ListObjectVersions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use s3s::dto::{
     CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, MaxKeys, Object, ObjectStorageClass, ObjectVersion,
-    ObjectVersionStorageClass,
+    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, MaxKeys, Object, ObjectStorageClass,
+    ObjectVersion, ObjectVersionStorageClass,
 };
 use s3s::{S3Result, s3_error};
 
@@ -26,25 +26,10 @@ pub(crate) fn objects(input: ListObjectsV2Input, objects: &[Version]) -> S3Resul
     let token = input.continuation_token.as_deref().map(decode_token).transpose()?;
     let prefix = input.prefix.as_deref().unwrap_or_default();
 
-    let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
-    let mut next_token = None;
-    let mut last = token.as_deref();
-    for object in objects.iter().filter(|object| Some(&object.key) > input.start_after.as_ref()) {
-        let common_prefix = common_prefix(&object.key, prefix, input.delimiter.as_deref());
-        let entry = common_prefix.unwrap_or(&object.key);
-        if last.is_some_and(|last| entry <= last) {
-            continue;
-        }
-        if contents.len() + common_prefixes.len() == limit {
-            next_token = last.map(|last| BASE64.encode(last));
-            break;
-        }
-        match common_prefix {
-            Some(common) => common_prefixes.push(CommonPrefix { prefix: Some(text.write(common)) }),
-            None => contents.push(describe_object(object, &text)),
-        }
-        last = Some(entry);
-    }
+    let start_after = input.start_after.as_deref();
+    let page = page(objects, (prefix, input.delimiter.as_deref()), (start_after, token.as_deref()), limit, &text);
+    let next_token = page.next.map(|last| BASE64.encode(last));
+    let (contents, common_prefixes) = (page.contents, page.common_prefixes);
     Ok(ListObjectsV2Output {
         name: Some(input.bucket),
         prefix: Some(text.write(prefix)),
@@ -60,6 +45,73 @@ pub(crate) fn objects(input: ListObjectsV2Input, objects: &[Version]) -> S3Resul
         common_prefixes: Some(common_prefixes),
         ..ListObjectsV2Output::default()
     })
+}
+
+/// Makes the page of ListObjects (version 1) that `input` asks for, out of all objects with its prefix, sorted by key.
+///
+/// `NextMarker` stands in it where there is a delimiter, as S3 has it; else clients go on behind the last key.
+///
+/// # Errors
+/// `InvalidArgument` for a bad page length or encoding.
+pub(crate) fn objects_v1(input: ListObjectsInput, objects: &[Version]) -> S3Result<ListObjectsOutput> {
+    let text = Text::new(input.encoding_type.as_ref())?;
+    let (max_keys, limit) = page_length(input.max_keys)?;
+    let (prefix, delimiter) = (input.prefix.as_deref().unwrap_or_default(), input.delimiter.as_deref());
+    let marker = input.marker.as_deref().filter(|marker| !marker.is_empty());
+    // A marker that is a common prefix is the last entry of a page: all keys with it are behind that page.
+    let is_entry = marker.is_some_and(|marker| common_prefix(marker, prefix, delimiter) == Some(marker));
+    let behind = if is_entry { (None, marker) } else { (marker, None) };
+    let page = page(objects, (prefix, delimiter), behind, limit, &text);
+    Ok(ListObjectsOutput {
+        name: Some(input.bucket),
+        prefix: Some(text.write(prefix)),
+        marker: Some(text.write(marker.unwrap_or_default())),
+        is_truncated: Some(page.next.is_some()),
+        next_marker: page.next.filter(|_| delimiter.is_some()).map(|last| text.write(&last)),
+        delimiter: delimiter.map(|delimiter| text.write(delimiter)),
+        encoding_type: input.encoding_type,
+        max_keys: Some(max_keys),
+        contents: Some(page.contents),
+        common_prefixes: Some(page.common_prefixes),
+        ..ListObjectsOutput::default()
+    })
+}
+
+/// A page of keys and common prefixes.
+struct Page {
+    contents: Vec<Object>,
+    common_prefixes: Vec<CommonPrefix>,
+    /// The last entry, if there are others behind it.
+    next: Option<String>,
+}
+
+/// Makes a page of at most `limit` entries, of the keys behind the first text, and of entries behind the second one.
+fn page(
+    objects: &[Version],
+    (prefix, delimiter): (&str, Option<&str>),
+    (start_after, token): (Option<&str>, Option<&str>),
+    limit: usize,
+    text: &Text,
+) -> Page {
+    let mut page = Page { contents: Vec::new(), common_prefixes: Vec::new(), next: None };
+    let mut last = token;
+    for object in objects.iter().filter(|object| Some(object.key.as_str()) > start_after) {
+        let common_prefix = common_prefix(&object.key, prefix, delimiter);
+        let entry = common_prefix.unwrap_or(&object.key);
+        if last.is_some_and(|last| entry <= last) {
+            continue;
+        }
+        if page.contents.len() + page.common_prefixes.len() == limit {
+            page.next = last.map(str::to_owned);
+            break;
+        }
+        match common_prefix {
+            Some(common) => page.common_prefixes.push(CommonPrefix { prefix: Some(text.write(common)) }),
+            None => page.contents.push(describe_object(object, text)),
+        }
+        last = Some(entry);
+    }
+    page
 }
 
 /// Makes the page of ListObjectVersions that `input` asks for, out of all versions with its prefix, sorted by key and the
@@ -159,12 +211,12 @@ fn decode_token(token: &str) -> S3Result<String> {
 }
 
 /// Writes keys into the answer, as they are or percent-encoded: XML cannot carry every character.
-struct Text {
+pub(crate) struct Text {
     percent_encoded: bool,
 }
 
 impl Text {
-    fn new(encoding: Option<&EncodingType>) -> S3Result<Self> {
+    pub(crate) fn new(encoding: Option<&EncodingType>) -> S3Result<Self> {
         match encoding.map(EncodingType::as_str) {
             None => Ok(Self { percent_encoded: false }),
             Some(EncodingType::URL) => Ok(Self { percent_encoded: true }),
@@ -172,7 +224,7 @@ impl Text {
         }
     }
 
-    fn write(&self, text: &str) -> String {
+    pub(crate) fn write(&self, text: &str) -> String {
         if !self.percent_encoded {
             return text.to_owned();
         }

@@ -5,19 +5,24 @@
 //! | `lock`                                | held while a process has the store open                |
 //! | `tmp/<random>`                        | files being written; removed when the store is opened  |
 //! | `buckets/<bucket>/<sha256 of key>/<v>`| one whole version of an object, see `version_file`     |
+//! | `uploads/<id>`                        | a multipart upload under way, see `uploads`            |
 //!
 //! A version id `<v>` is 32 hex digits: the number of the version within its key (so that names sort by age), then
 //! 64 random bits. A version is written to `tmp`, synced, renamed to its place and its directory synced, so that a
 //! process killed at any moment leaves every object as it was before or after, whole. Every bucket is versioned:
-//! a delete adds a delete marker, and the newest [`NONCURRENT_VERSIONS_KEPT`] versions behind the current one stay
-//! readable by their id.
+//! a delete adds a delete marker, and the versions behind the current one stay readable by their id until an
+//! [`Expiration`] removes them.
 //!
 //! All calls block on the file system.
 
+mod clock;
 mod error;
+mod expiration;
 mod files;
+mod hex;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod version;
 mod version_file;
 mod versions;
@@ -30,15 +35,17 @@ use std::time::SystemTime;
 use s3s::crypto::{Checksum as _, Md5, Sha256};
 use s3s::path::check_bucket_name;
 
+use self::clock::Clock;
 pub use self::error::ObjectStoreError;
+pub use self::expiration::Expiration;
+use self::expiration::expired;
 use self::files::{make_directory, names_in, sync_directory};
+use self::hex::hex;
+pub use self::uploads::{Part, Upload, Uploads};
 pub use self::version::{Content, NewObject, Precondition, Version};
 use self::version_file::TemporaryFile;
 pub use self::versions::Found;
 use self::versions::{check, newest_version, next_version_id, open_version, version_ids};
-
-/// The number of versions of a key that are kept behind the current one; delete markers count.
-pub const NONCURRENT_VERSIONS_KEPT: usize = 10;
 
 /// The number of locks that all keys share. Writers of one key exclude each other.
 const LOCK_STRIPES: usize = 256;
@@ -48,7 +55,10 @@ const LOCK_STRIPES: usize = 256;
 pub struct ObjectStore {
     buckets: PathBuf,
     temporary: PathBuf,
+    uploads: Uploads,
     stripes: Vec<Mutex<()>>,
+    clock: Clock,
+    expirations: Vec<Expiration>,
     /// Locked for as long as the store is open.
     _lock: File,
 }
@@ -76,7 +86,31 @@ impl ObjectStore {
         }
         sync_directory(dir)?;
         let stripes = (0..LOCK_STRIPES).map(|_| Mutex::new(())).collect();
-        Ok(Self { buckets, temporary, stripes, _lock: lock })
+        let uploads = Uploads::open(dir, &temporary);
+        let clock = Clock::default();
+        Ok(Self { buckets, temporary, uploads, stripes, clock, expirations: Vec::new(), _lock: lock })
+    }
+
+    /// Dates versions by another clock than the system's.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self { clock: Clock::new(clock), ..self }
+    }
+
+    /// Removes old versions by these rules, here and whenever a version is added to their key; delete markers that are
+    /// left alone by that go, too.
+    ///
+    /// # Errors
+    /// [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`].
+    pub fn with_expirations(self, expirations: Vec<Expiration>) -> Result<Self, ObjectStoreError> {
+        let store = Self { expirations, ..self };
+        for (bucket, _) in store.buckets()? {
+            let bucket = store.bucket(&bucket)?;
+            for name in names_in(&bucket)? {
+                store.expire(&bucket.join(name))?;
+            }
+        }
+        Ok(store)
     }
 
     /// Makes a bucket; an existing one is left as it is.
@@ -90,12 +124,19 @@ impl ObjectStore {
         make_directory(&self.buckets, &self.buckets.join(name))
     }
 
-    /// The names of all buckets, sorted.
+    /// All buckets, sorted by name, each with the time at which it was made. A file system that keeps no such time gives
+    /// that of the last new key.
     ///
     /// # Errors
     /// [`ObjectStoreError::Io`].
-    pub fn buckets(&self) -> Result<Vec<String>, ObjectStoreError> {
-        names_in(&self.buckets)
+    pub fn buckets(&self) -> Result<Vec<(String, SystemTime)>, ObjectStoreError> {
+        let made = |name: String| {
+            let path = self.buckets.join(&name);
+            let metadata = fs::metadata(&path).map_err(ObjectStoreError::io(&path))?;
+            let time = metadata.created().or_else(|_| metadata.modified()).map_err(ObjectStoreError::io(&path))?;
+            Ok((name, time))
+        };
+        names_in(&self.buckets)?.into_iter().map(made).collect()
     }
 
     /// Succeeds when the bucket exists.
@@ -206,6 +247,36 @@ impl ObjectStore {
         Ok(versions)
     }
 
+    /// Begins a multipart upload and returns its id; `upload.id` is not read.
+    ///
+    /// # Errors
+    /// [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Io`].
+    pub fn begin_upload(&self, upload: &Upload) -> Result<String, ObjectStoreError> {
+        self.check_bucket(&upload.bucket)?;
+        self.uploads.begin(upload)
+    }
+
+    /// The multipart uploads under way.
+    pub const fn uploads(&self) -> &Uploads {
+        &self.uploads
+    }
+
+    /// Makes the object of these parts, each of a number and an ETag, and ends the upload.
+    ///
+    /// # Errors
+    /// [`ObjectStoreError::NoSuchUpload`]; [`ObjectStoreError::NoSuchPart`] for a part that has not arrived; the errors of
+    /// [`ObjectStore::put`]. The upload then stays.
+    pub fn complete_upload(
+        &self,
+        upload: &Upload,
+        parts: &[(u16, String)],
+        condition: &Precondition,
+    ) -> Result<Version, ObjectStoreError> {
+        self.uploads.complete(upload, parts, |content, body| {
+            self.add_version(&upload.bucket, &upload.key, Some(content), body, condition)
+        })
+    }
+
     fn add_version(
         &self,
         bucket: &str,
@@ -215,21 +286,35 @@ impl ObjectStore {
         condition: &Precondition,
     ) -> Result<Version, ObjectStoreError> {
         let directory = self.key_directory(bucket, key)?;
-        let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: SystemTime::now(), content };
+        let mut version = Version { key: key.to_owned(), id: String::new(), last_modified: self.clock.now(), content };
         let written = TemporaryFile::write(&self.temporary, &version, body)?;
 
         let _writing = self.lock(&directory);
         check(condition, &directory)?;
         make_directory(&self.bucket(bucket)?, &directory)?;
-        let existing = version_ids(&directory)?;
-        version.id = next_version_id(existing.first());
+        version.id = next_version_id(version_ids(&directory)?.first());
         written.rename(&directory.join(&version.id))?;
         sync_directory(&directory)?;
-        for id in existing.iter().skip(NONCURRENT_VERSIONS_KEPT) {
-            // The object is stored. A file that cannot be removed now is tried again with the next version.
-            let _ = fs::remove_file(directory.join(id));
-        }
+        // The version is stored. What cannot be removed now is tried again with the next one.
+        let _ = self.expire(&directory);
         Ok(version)
+    }
+
+    /// Removes the versions of a key that have expired by now.
+    fn expire(&self, directory: &Path) -> Result<(), ObjectStoreError> {
+        let ids = version_ids(directory)?;
+        if self.expirations.is_empty() || ids.len() < 2 {
+            return Ok(());
+        }
+        let mut versions = Vec::new();
+        for id in &ids {
+            versions.extend(open_version(directory, id)?.map(|found| found.version));
+        }
+        for version in expired(&versions, &self.expirations, self.clock.now()) {
+            let path = directory.join(&version.id);
+            fs::remove_file(&path).map_err(ObjectStoreError::io(&path))?;
+        }
+        Ok(())
     }
 
     /// The bucket's directory, which exists. Bucket names are safe as file names.
@@ -251,8 +336,4 @@ impl ObjectStore {
         let stripe = usize::from(Sha256::checksum(directory.as_os_str().as_encoded_bytes())[0]) % LOCK_STRIPES;
         self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,31 +2,33 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use emulator_kit::{Grants, Principals};
-use futures::TryStreamExt as _;
-use http::HeaderMap;
 use s3s::auth::Credentials;
 use s3s::dto::{
-    Bucket, CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, ETag, ETagCondition,
-    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListBucketsInput, ListBucketsOutput, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput,
+    CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, ETag, GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
+    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
+    ObjectIdentifier, PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::memory::{MAX_OBJECT_LENGTH, Memory};
-use crate::object_store::{Content, Found, NewObject, ObjectStore, ObjectStoreError, Precondition, Version};
-use crate::refusal::{access_denied, precondition_failed, read_of_delete_marker, refusal, too_large};
-use crate::{checksum, listing};
+use crate::conditions::{check_conditions, precondition};
+use crate::memory::Memory;
+use crate::object_store::{Content, Found, NewObject, ObjectStore, ObjectStoreError, Version};
+use crate::refusal::{access_denied, read_of_delete_marker, refusal};
+use crate::{checksum, listing, received};
 
 /// Most threads that wait for the file system at once.
 const CONCURRENT_FILE_OPERATIONS: usize = 64;
-
-/// S3's limit of an object's user metadata, in bytes of its names and values.
-const MAX_METADATA_LENGTH: usize = 2048;
 
 /// The content type S3 gives to an object that was stored without one.
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
@@ -37,7 +39,7 @@ pub(crate) struct Operations {
     /// Dropped after the store.
     in_use: mpsc::Sender<Infallible>,
     principals: Principals,
-    memory: Memory,
+    pub(crate) memory: Memory,
     files: Semaphore,
 }
 
@@ -53,7 +55,7 @@ impl Operations {
     }
 
     /// The grants of the principal who signed the request; they include `action`.
-    fn authorize(&self, credentials: Option<&Credentials>, action: &str) -> S3Result<&Grants> {
+    pub(crate) fn authorize(&self, credentials: Option<&Credentials>, action: &str) -> S3Result<&Grants> {
         let principal = credentials.and_then(|credentials| self.principals.get(&credentials.access_key));
         match principal {
             Some(principal) if principal.grants.allow(action) => Ok(&principal.grants),
@@ -62,7 +64,7 @@ impl Operations {
     }
 
     /// Runs `work` on a thread that may block.
-    async fn on_store<T: Send + 'static>(
+    pub(crate) async fn on_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&ObjectStore) -> Result<T, ObjectStoreError> + Send + 'static,
     ) -> S3Result<T> {
@@ -78,8 +80,8 @@ impl Operations {
         done.map_err(S3Error::internal_error)?.map_err(refusal)
     }
 
-    /// Finds an object for GetObject and HeadObject. An absent one is forbidden unless `s3:ListBucket` is granted.
-    async fn find<T>(
+    /// Finds an object that is to be read. An absent one is forbidden unless `s3:ListBucket` is granted.
+    pub(crate) async fn find<T>(
         &self,
         request: &S3Request<T>,
         (bucket, key, version_id): (&str, &str, Option<&str>),
@@ -104,24 +106,14 @@ impl Operations {
 impl S3 for Operations {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         self.authorize(request.credentials.as_ref(), "s3:PutObject")?;
-        let PutObjectInput { bucket, key, body, content_length, content_type, metadata, .. } = request.input;
-        let condition = precondition(request.input.if_match, request.input.if_none_match)?;
-        let metadata = metadata.unwrap_or_default();
-        if metadata.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_METADATA_LENGTH {
-            return Err(s3_error!(MetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size"));
-        }
-
-        let body = receive(body, &request.headers).await?;
-        if body.len() as u64 > MAX_OBJECT_LENGTH {
-            return Err(too_large());
-        }
-        // The Content-Length of an aws-chunked body has by now been replaced by its decoded length.
-        if content_length.is_some_and(|declared| u64::try_from(declared) != Ok(body.len() as u64)) {
-            return Err(s3_error!(IncompleteBody, "The body does not have the declared length."));
-        }
-        let trailers = request.trailing_headers.and_then(|trailers| trailers.take()).unwrap_or_default();
-        checksum::verify(&request.headers, &trailers, &body)?;
-
+        let mut request = request;
+        let input = &mut request.input;
+        let condition = precondition(input.if_match.take(), input.if_none_match.take())?;
+        let metadata = input.metadata.take().unwrap_or_default();
+        received::check_metadata(&metadata)?;
+        let (body, declared) = (input.body.take(), input.content_length);
+        let body = received::body(&mut request, body, declared).await?;
+        let PutObjectInput { bucket, key, content_type, .. } = request.input;
         let object = NewObject { body, content_type, metadata: metadata.into_iter().collect() };
         let version = self.on_store(move |store| store.put(&bucket, &key, object, &condition)).await?;
         Ok(S3Response::new(PutObjectOutput {
@@ -184,29 +176,28 @@ impl S3 for Operations {
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let DeleteObjectInput { bucket, key, version_id, .. } = request.input;
-        let action = if version_id.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
-        self.authorize(request.credentials.as_ref(), action)?;
         if ["if-match", "x-amz-if-match-last-modified-time", "x-amz-if-match-size"]
             .iter()
             .any(|name| request.headers.contains_key(*name))
         {
             return Err(s3_error!(NotImplemented, "Conditional deletes are not implemented."));
         }
-        let deleted = self.on_store(move |store| match &version_id {
-            // An absent version is deleted already.
-            Some(id) => store.delete_version(&bucket, &key, id).map(Some).or_else(|error| match error {
-                ObjectStoreError::NoSuchVersion => Ok(None),
-                other => Err(other),
-            }),
-            None => store.delete(&bucket, &key).map(Some),
-        });
-        let deleted = deleted.await?;
+        let DeleteObjectInput { bucket, key, version_id, .. } = &request.input;
+        let (key, version_id) = (key.clone(), version_id.clone());
+        let object = ObjectIdentifier { key, version_id, e_tag: None, last_modified_time: None, size: None };
+        let deleted = self.delete_one(&request, bucket, &object).await?;
         Ok(S3Response::new(DeleteObjectOutput {
             delete_marker: deleted.as_ref().filter(|version| version.content.is_none()).map(|_| true),
             version_id: deleted.map(|version| version.id),
             request_charged: None,
         }))
+    }
+
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        self.authorize(request.credentials.as_ref(), "s3:ListBucket")?;
+        let (bucket, prefix) = (request.input.bucket.clone(), request.input.prefix.clone().unwrap_or_default());
+        let objects = self.on_store(move |store| store.list(&bucket, &prefix)).await?;
+        listing::objects_v1(request.input, &objects).map(S3Response::new)
     }
 
     async fn list_objects_v2(
@@ -244,9 +235,77 @@ impl S3 for Operations {
 
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         self.authorize(request.credentials.as_ref(), "s3:ListAllMyBuckets")?;
-        let names = self.on_store(ObjectStore::buckets).await?;
-        let buckets = names.into_iter().map(|name| Bucket { name: Some(name), ..Bucket::default() }).collect();
-        Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets), ..ListBucketsOutput::default() }))
+        let buckets = self.on_store(ObjectStore::buckets).await?;
+        let describe = |(name, made): (String, SystemTime)| Bucket {
+            name: Some(name),
+            creation_date: Some(made.into()),
+            ..Bucket::default()
+        };
+        let buckets = Some(buckets.into_iter().map(describe).collect());
+        Ok(S3Response::new(ListBucketsOutput { buckets, ..ListBucketsOutput::default() }))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.authorize(request.credentials.as_ref(), "s3:GetBucketLocation")?;
+        self.on_store(move |store| store.check_bucket(&request.input.bucket)).await?;
+        Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        self.delete_many(request).await.map(S3Response::new)
+    }
+
+    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
+        self.copy(request).await.map(S3Response::new)
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.create_upload(request).await.map(S3Response::new)
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+        self.put_part(request).await.map(S3Response::new)
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        self.copy_part(request).await.map(S3Response::new)
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        self.complete_upload(request).await.map(S3Response::new)
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.abort_upload(request).await.map(S3Response::new)
+    }
+
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+        self.list_parts_of_upload(request).await.map(S3Response::new)
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        self.list_uploads(request).await.map(S3Response::new)
     }
 }
 
@@ -260,56 +319,6 @@ impl AsRef<[u8]> for HeldBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
-}
-
-/// The body of a put. It is in memory already; the check of `x-amz-content-sha256` or of the chunks may fail.
-async fn receive(body: Option<StreamingBlob>, headers: &HeaderMap) -> S3Result<Bytes> {
-    let Some(body) = body else {
-        return Ok(Bytes::new());
-    };
-    let chunks: Vec<Bytes> = body.try_collect().await.map_err(|error| {
-        let declared = headers.get("x-amz-content-sha256").map(|value| value.as_bytes());
-        if declared.is_some_and(|value| value.starts_with(b"STREAMING-")) {
-            s3_error!(InvalidRequest, "The aws-chunked body is malformed or wrongly signed: {error}")
-        } else {
-            let code = S3ErrorCode::Custom("XAmzContentSHA256Mismatch".into());
-            let mut error = S3Error::with_message(
-                code,
-                "The provided 'x-amz-content-sha256' header does not match what was computed.",
-            );
-            error.set_status_code(http::StatusCode::BAD_REQUEST);
-            error
-        }
-    })?;
-    match <[Bytes; 1]>::try_from(chunks) {
-        Ok([whole]) => Ok(whole),
-        Err(chunks) => Ok(chunks.concat().into()),
-    }
-}
-
-fn precondition(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> S3Result<Precondition> {
-    match (if_match, if_none_match) {
-        (None, None) => Ok(Precondition::None),
-        (None, Some(ETagCondition::Any)) => Ok(Precondition::Absent),
-        (Some(ETagCondition::ETag(etag)), None) => Ok(Precondition::Matches(etag.into_value())),
-        _ => Err(s3_error!(NotImplemented, "A put is conditional on If-None-Match: * or on If-Match with one ETag.")),
-    }
-}
-
-/// `If-Match` and `If-None-Match` of a read (RFC 9110, sections 13.1.1 and 13.1.2).
-fn check_conditions(
-    content: &Content,
-    if_match: Option<&ETagCondition>,
-    if_none_match: Option<&ETagCondition>,
-) -> S3Result<()> {
-    let names = |condition: &ETagCondition| condition.as_etag().is_none_or(|etag| etag.value() == content.etag);
-    if if_match.is_some_and(|condition| !names(condition)) {
-        return Err(precondition_failed());
-    }
-    if if_none_match.is_some_and(names) {
-        return Err(s3_error!(NotModified));
-    }
-    Ok(())
 }
 
 fn content_type(content: &Content) -> String {

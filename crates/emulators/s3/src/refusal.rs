@@ -27,6 +27,12 @@ pub(crate) fn refusal(error: ObjectStoreError) -> S3Error {
         ObjectStoreError::NoSuchVersion => {
             s3_error!(NoSuchVersion, "The specified version does not exist.")
         }
+        ObjectStoreError::NoSuchUpload => s3_error!(
+            NoSuchUpload,
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or \
+             completed."
+        ),
+        ObjectStoreError::NoSuchPart => no_such_part(),
         ObjectStoreError::PreconditionFailed => precondition_failed(),
         ObjectStoreError::InUse(_) | ObjectStoreError::Broken { .. } | ObjectStoreError::Io { .. } => {
             tracing::error!(%error, "object store");
@@ -41,6 +47,14 @@ pub(crate) fn unknown_principal() -> S3Error {
 
 pub(crate) fn too_large() -> S3Error {
     s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size of {MAX_OBJECT_LENGTH} bytes.")
+}
+
+pub(crate) fn no_such_part() -> S3Error {
+    s3_error!(
+        InvalidPart,
+        "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified \
+         entity tag may not match the part's entity tag."
+    )
 }
 
 pub(crate) fn access_denied() -> S3Error {

@@ -20,8 +20,8 @@ use crate::object_store::ObjectStore;
 use crate::operations::Operations;
 use crate::refusal::{too_large, unknown_principal};
 
-/// The largest XML request body, in bytes; the only one read is that of CreateBucket.
-const MAX_XML_LENGTH: usize = 64 * 1024;
+/// The largest XML request body, in bytes: that of DeleteObjects has up to 1,000 keys of 1,024 bytes.
+const MAX_XML_LENGTH: usize = 2 * 1024 * 1024;
 
 /// The secret access keys of [`Principals`], from which s3s verifies signatures.
 struct Secrets(Principals);

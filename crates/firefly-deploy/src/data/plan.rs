@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::types::{ResourceStatus, StackStatus};
 use super::bucket::LiveBucket;
 use super::live::Live;
 use super::read_back::differences;
+use super::replaced::Replaced;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
 use super::templates::index_steps;
@@ -96,6 +97,8 @@ pub(super) struct Observed {
     /// The stack that holds the table or bucket.
     pub(super) owner: Option<String>,
     pub(super) live: Live,
+    /// Indexes that the template lacks and a deployed function still needs.
+    pub(super) kept: Vec<&'static Replaced>,
 }
 
 impl Observed {
@@ -259,15 +262,18 @@ pub(super) fn in_words(target: &Target, observed: &Observed, step: &Step) -> Str
         Step::Create => format!("create the stack with the {noun} {name}"),
         Step::Import => format!("import the {noun} {name} as it is"),
         Step::Update => {
-            let differences = differences(target, &observed.live).unwrap_or_default();
+            let differences = differences(target, &observed.live, &observed.kept).unwrap_or_default();
             let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
             let what = if differences.is_empty() { String::new() } else { format!(": {}", differences.join("; ")) };
             let updates = match (&target.kind, &observed.live) {
-                (Kind::Table(wanted), Live::Table(LiveTable::Active(live))) => index_steps(live, wanted).len() + 1,
+                (Kind::Table(wanted), Live::Table(LiveTable::Active(live))) => {
+                    index_steps(live, wanted, &observed.kept).len()
+                }
                 _ => 1,
             };
             let updates = if updates == 1 { String::new() } else { format!(" in {updates} updates") };
-            format!("apply the template{updates}{what}")
+            let kept: String = observed.kept.iter().map(|kept| format!("; {kept}")).collect();
+            format!("apply the template{updates}{what}{kept}")
         }
     }
 }

@@ -4,13 +4,15 @@ use super::bucket::LiveBucket;
 use super::difference::Difference;
 use super::error::DataError;
 use super::live::Live;
+use super::replaced::Replaced;
 use super::table::LiveTable;
 use super::target::{Kind, Target};
+use super::templates::index_steps;
 use crate::account::{Account, Poll};
 use crate::aws_error::AwsError;
 
 /// Fails unless the stack and its table or bucket are as the template asks for.
-pub(super) async fn check(account: &Account, target: &Target) -> Result<(), DataError> {
+pub(super) async fn check(account: &Account, target: &Target, kept: &[&'static Replaced]) -> Result<(), DataError> {
     let stack = account.stack(&target.name).await?;
     let stack = stack.ok_or_else(|| DataError::ReadBack(format!("the stack {} is gone", target.name)))?;
     for (output, conditional) in target.template.outputs() {
@@ -22,16 +24,8 @@ pub(super) async fn check(account: &Account, target: &Target) -> Result<(), Data
         }
     }
     let (noun, name) = (target.kind.noun(), &target.resource);
-    let live = account
-        .wait(name, async || {
-            let live = account.live(target).await?;
-            Ok::<_, AwsError>(match live.settling() {
-                Some(state) => Poll::Pending(state.to_owned()),
-                None => Poll::Ready(live),
-            })
-        })
-        .await?;
-    let Some(differences) = differences(target, &live) else {
+    let live = settled(account, target).await?;
+    let Some(differences) = differences(target, &live, kept) else {
         let stack = target.stack.name;
         return Err(DataError::ReadBack(format!(
             "the {noun} {name} of the stack {} is gone or not usable; where it is gone, `firefly-deploy delete {stack} \
@@ -50,10 +44,27 @@ pub(super) async fn check(account: &Account, target: &Target) -> Result<(), Data
     Ok(())
 }
 
-/// Returns the settings that differ; `None` if there is no usable table or bucket.
-pub(super) fn differences(target: &Target, live: &Live) -> Option<Vec<Difference>> {
+/// Waits until the table or bucket can be worked on, and looks at it. CloudFormation does not wait until a new index is
+/// filled, which takes hours for a large table.
+pub(super) async fn settled(account: &Account, target: &Target) -> Result<Live, AwsError> {
+    account
+        .wait(&target.resource, async || {
+            let live = account.live(target).await?;
+            Ok(match live.settling() {
+                Some(state) => Poll::Pending(state.to_owned()),
+                None => Poll::Ready(live),
+            })
+        })
+        .await
+}
+
+/// Returns the settings that differ, apart from indexes that are kept; `None` if there is no usable table or bucket.
+pub(super) fn differences(target: &Target, live: &Live, kept: &[&'static Replaced]) -> Option<Vec<Difference>> {
     match (&target.kind, live) {
-        (Kind::Table(wanted), Live::Table(LiveTable::Active(live))) => Some(live.differences(wanted)),
+        (Kind::Table(wanted), Live::Table(LiveTable::Active(live))) => {
+            let indexes = index_steps(live, wanted, kept).pop().unwrap_or_default();
+            Some(live.differences(&wanted.with_indexes(indexes, live)))
+        }
         (Kind::Bucket { settings, .. }, Live::Bucket(LiveBucket::Present(live))) => Some(live.differences(settings)),
         _ => None,
     }

@@ -141,6 +141,11 @@ impl TableProperties {
         differences(&ours, &theirs)
     }
 
+    /// Returns whether the table has a global index of this name.
+    pub(super) fn has_index(&self, name: &str) -> bool {
+        self.global_secondary_indexes.iter().any(|index| index.index_name == name)
+    }
+
     /// Returns whether deletion protection is on.
     pub(crate) fn is_protected(&self) -> bool {
         self.deletion_protection_enabled

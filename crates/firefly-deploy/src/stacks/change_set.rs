@@ -3,7 +3,7 @@
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     ChangeAction, ChangeSetStatus, ChangeSetType, EventFilter, ExecutionStatus, Parameter, Replacement,
-    ResourceToImport, StackStatus,
+    ResourceToImport, StackStatus, Tag,
 };
 
 use super::StackError;
@@ -147,6 +147,7 @@ impl Account {
             .change_set_name(self.change_set_name())
             .change_set_type(change.kind.change_set_type())
             .template_body(change.template)
+            .tags(Tag::builder().key("Application").value("firefly").build())
             .set_parameters(Some(parameters.collect()))
             .set_resources_to_import(imports)
             .set_role_arn(self.role_arn.clone())

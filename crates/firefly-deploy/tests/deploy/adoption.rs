@@ -71,7 +71,7 @@ async fn surplus_indexes_go_one_at_a_time() {
     );
     deploy(&cloud, "dynamodb-devices").await.unwrap();
     assert_devices_deployed(&cloud);
-    // The import, the settings, two indexes gone, one made.
+    // The import, the settings, one index made, two gone.
     assert_eq!(cloud.changes().iter().filter(|call| call.ends_with("ExecuteChangeSet")).count(), 5);
     assert!(cloud.state().tables.has_item(DEVICES, "uuid"));
 }
@@ -96,8 +96,8 @@ async fn the_plan_of_an_adoption_tells_every_step_and_touches_nothing() {
         text,
         "firefly-dynamodb-devices: the stack does not exist; the table firefly-devices exists\n  1. import the table \
          firefly-devices as it is\n  2. apply the template in 2 updates: billing PROVISIONED 5 reads and 4 writes → \
-         PAY_PER_REQUEST; deletion protection off → on; indexes none → product_hex-index on product_hex (S, HASH), \
-         projection ALL; point-in-time recovery off → on\n  3. read back outputs and table\n"
+         PAY_PER_REQUEST; deletion protection off → on; indexes none → product_hex-keys-index on product_hex (S, \
+         HASH), projection KEYS_ONLY; point-in-time recovery off → on\n  3. read back outputs and table\n"
     );
     assert_eq!(cloud.changes(), [""; 0]);
     assert!(cloud.state().stacks.iter().all(|stack| stack.name == BOOTSTRAP_STACK));

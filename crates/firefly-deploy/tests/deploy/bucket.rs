@@ -28,7 +28,7 @@ fn assert_deployed(cloud: &Cloud, name: &str) {
     let rules = bucket.properties["LifecycleConfiguration"]["Rules"].as_array().unwrap();
     assert_eq!(
         rules.iter().map(|rule| rule["Id"].clone()).collect::<Vec<_>>(),
-        ["expire-old-versions", "clean-incomplete-uploads"]
+        ["expire-versions-beyond-ten", "expire-old-versions", "clean-incomplete-uploads"]
     );
     let policy: Value = serde_json::from_str(bucket.policy.as_deref().unwrap()).unwrap();
     assert_eq!(policy["Statement"][0]["Effect"], "Deny");

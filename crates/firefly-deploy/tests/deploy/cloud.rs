@@ -82,14 +82,7 @@ impl Cloud {
     }
 
     pub(crate) async fn account_of_run(&self, run: u64) -> Account {
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .retry_config(RetryConfig::disabled())
-            .endpoint_url(&self.endpoint)
-            .build();
+        let config = self.config();
         let lines = Rc::clone(&self.lines);
         let variables = [("FIREFLY_ENVIRONMENT".to_owned(), ENVIRONMENT.to_owned())].into();
         let options = AccountOptions {
@@ -103,9 +96,30 @@ impl Cloud {
         Account::new(&config, options).await.unwrap()
     }
 
+    /// Returns a client of CloudFormation, as other tools have one.
+    pub(crate) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
+        aws_sdk_cloudformation::Client::new(&self.config())
+    }
+
+    fn config(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .retry_config(RetryConfig::disabled())
+            .endpoint_url(&self.endpoint)
+            .build()
+    }
+
     /// Returns the lines of progress of every run.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.borrow().clone()
+    }
+
+    /// Forgets the lines so far.
+    pub(crate) fn clear_lines(&self) {
+        self.lines.borrow_mut().clear();
     }
 
     /// Returns the calls that change something.

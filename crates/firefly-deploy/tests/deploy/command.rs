@@ -1,7 +1,7 @@
 //! The program itself: exit status, standard output and the one line of an error.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
@@ -43,11 +43,12 @@ pub(crate) fn assert_fails(output: &Output, status: i32, expected: &str) {
 #[tokio::test]
 async fn a_wrong_command_line_is_one_line_and_exit_status_2() {
     for (arguments, expected) in [
-        (&[][..], "a command is needed: params, data, delete, check-environment or graph"),
+        (&[][..], "a command is needed: prepare, params, data, delete, check-environment or graph"),
         (&["deploy"], "unrecognized subcommand 'deploy'"),
         (&["params"], "<STACK>"),
         (&["params", "nothing"], "there are cognito, dynamodb-devices, "),
         (&["params", "bootstrap"], "deployed by hand: see README"),
+        (&["prepare", "dynamodb-devices"], "dynamodb-devices is deployed by `firefly-deploy data`"),
         (&["data", "cognito"], "data are held by dynamodb-devices, dynamodb-registration-keys, s3-device-backups;"),
         (&["data", "dynamodb-devices", "--wait-minutes", "0"], "--wait-minutes"),
         (&["data", "dynamodb-devices", "--force"], "unexpected argument '--force'"),
@@ -57,6 +58,29 @@ async fn a_wrong_command_line_is_one_line_and_exit_status_2() {
         let output = program().args(arguments).output().await.unwrap();
         assert_fails(&output, 2, expected);
     }
+}
+
+#[tokio::test]
+async fn an_output_that_cannot_be_written_is_one_line_and_exit_status_1() {
+    for format in ["text", "mermaid"] {
+        for output in [">/dev/full", ">&-"] {
+            let script = format!(r#"exec "$0" graph --format {format} {output}"#);
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script, env!("CARGO_BIN_EXE_firefly-deploy")]);
+            assert_fails(&shell.output().await.unwrap(), 1, "cannot write to standard output: ");
+        }
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let unread = program().arg("graph").stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    assert_fails(&unread.wait_with_output().await.unwrap(), 1, "cannot write to standard output: ");
+    // Neither stream can be written: the exit status is left.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"exec "$0" graph >/dev/full 2>/dev/full"#, env!("CARGO_BIN_EXE_firefly-deploy")]);
+    assert_eq!(shell.status().await.unwrap().code(), Some(1));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"exec "$0" graph --format svg 2>/dev/full"#, env!("CARGO_BIN_EXE_firefly-deploy")]);
+    assert_eq!(shell.status().await.unwrap().code(), Some(2));
 }
 
 #[tokio::test]

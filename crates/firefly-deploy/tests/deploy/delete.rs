@@ -252,3 +252,38 @@ async fn a_deletion_that_fails_has_cloudformation_s_reasons() {
     assert!(error.contains("the stack firefly-shared-layer is DELETE_FAILED: DevicesTable DELETE_FAILED: "), "{error}");
     assert!(error.contains("protect"), "{error}");
 }
+
+#[tokio::test]
+async fn a_deletion_that_conflicts_with_another_is_tried_again() {
+    const NAME: &str = "firefly-func-api-health-get";
+    let function = |cloud: &Cloud| {
+        let mut state = cloud.state();
+        let stack = state.put_stack(NAME, "CREATE_COMPLETE", "", "");
+        stack.resource("Route", "r1", "AWS::ApiGatewayV2::Route", "CREATE_COMPLETE", "");
+    };
+    for reason in [
+        "Internal Failure",
+        "Unable to complete operation due to concurrent modification. Please try again later. (ConflictException)",
+        "Resource handler returned message: \"...\" (HandlerErrorCode: ResourceConflict)",
+    ] {
+        for failures in [1, 2] {
+            let cloud = Cloud::start().await;
+            function(&cloud);
+            cloud.state().fail_deletion = vec![reason; failures].into();
+            delete(&cloud, "func-api-health-get", false).await.unwrap();
+            assert_eq!(status(&cloud, NAME), None, "{reason}");
+            assert_eq!(cloud.changes().len(), failures + 1, "{reason}");
+        }
+        let cloud = Cloud::start().await;
+        function(&cloud);
+        cloud.state().fail_deletion = vec![reason; 3].into();
+        let error = delete(&cloud, "func-api-health-get", false).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("is DELETE_FAILED: Route DELETE_FAILED: {reason}")), "{error}");
+        assert_eq!(cloud.changes().len(), 3);
+    }
+    let cloud = Cloud::start().await;
+    function(&cloud);
+    cloud.state().fail_deletion = ["Access denied"].into();
+    delete(&cloud, "func-api-health-get", false).await.unwrap_err();
+    assert_eq!(cloud.changes().len(), 1);
+}

@@ -7,7 +7,8 @@ use crate::command::{assert_fails, program, run_with, text};
 use crate::{new_devices, old_devices, template};
 
 /// The commands that work on an account.
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 8] = [
+    &["prepare", "cognito"],
     &["params", "cognito"],
     &["data", "dynamodb-devices"],
     &["data", "dynamodb-devices", "--dry-run"],
@@ -77,6 +78,36 @@ async fn a_bootstrap_without_the_output_is_refused() {
         "the stack firefly-bootstrap has no output Environment: check AWS_REGION, or deploy",
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_older_bootstrap_is_refused() {
+    for (output, value, found) in [
+        ("Version", None, "1"),
+        ("Version", Some("1"), "1"),
+        ("Version", Some("new"), "new"),
+        ("PermissionsBoundaryArn", None, "2"),
+        ("BackupBucketName", None, "2"),
+    ] {
+        let cloud = with_work().await;
+        {
+            let mut state = cloud.state();
+            let outputs = &mut state.stack(BOOTSTRAP_STACK).unwrap().outputs;
+            outputs.remove(output).unwrap();
+            outputs.extend(value.map(|value| (output.to_owned(), value.to_owned())));
+        }
+        let expected = format!(
+            "firefly-deploy: the stack firefly-bootstrap in eu-central-1 is of version {found}, and this needs version 2, \
+             nothing was touched: an administrator deploys stacks/bootstrap.yaml again (README, \"Updating bootstrap\")\n"
+        );
+        assert_all_refused(&cloud, &[], &expected).await;
+    }
+    // The template of this checkout is of the version that is needed. A newer one serves an older checkout.
+    let cloud = Cloud::start().await;
+    assert_eq!(cloud.state().stack(BOOTSTRAP_STACK).unwrap().outputs["Version"], "2");
+    cloud.state().stack(BOOTSTRAP_STACK).unwrap().outputs.insert("Version".to_owned(), "10".to_owned());
+    let output = run_with(&cloud, &["check-environment"], &[]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[tokio::test]

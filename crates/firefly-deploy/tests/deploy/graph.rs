@@ -89,6 +89,7 @@ fn registration_keys_table_is_as_its_document_says() {
         &[
             ("delete-func-api-registration-keys-post", removed),
             ("delete-func-api-registration-keys-get", removed),
+            ("delete-func-api-registration-keys-delete", removed),
             ("delete-func-api-devices-register-post", removed),
         ],
     );
@@ -101,7 +102,11 @@ fn registration_keys_table_is_as_its_document_says() {
             ),
             (
                 "func-api-registration-keys-get",
-                "Table must exist before the function is deployed and granted scan access",
+                "Table must exist before the function is deployed and granted read access",
+            ),
+            (
+                "func-api-registration-keys-delete",
+                "Table must exist before the function is deployed and granted delete access",
             ),
             (
                 "func-api-devices-register-post",

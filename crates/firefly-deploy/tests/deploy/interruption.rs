@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cloud::{Bucket, Cloud};
+use crate::replacement::{READER, earlier_reader, put_earlier};
 use crate::{
     BACKUPS, BACKUPS_STACK, DEVICES, DEVICES_STACK, KEYS, KEYS_STACK, new_devices, no_environment, old_devices,
     old_keys, stack, template,
@@ -120,6 +121,18 @@ async fn an_updated_table_converges_after_any_interruption() {
         cloud.state().put_stack(DEVICES_STACK, "UPDATE_COMPLETE", &text, "CREATE_COMPLETE");
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_replaced_index_converges_after_any_interruption() {
+    for reader in [template("func-api-devices-get").to_owned(), earlier_reader()] {
+        assert_converges(Run::Deploy, "dynamodb-devices", |cloud| {
+            put_earlier(cloud);
+            cloud.state().tables.filling = 2;
+            cloud.state().put_stack(READER, "UPDATE_COMPLETE", &reader, "CREATE_COMPLETE");
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -11,8 +11,10 @@ mod environment;
 mod graph;
 mod interruption;
 mod params;
+mod prepare;
 mod recovery;
 mod refusal;
+mod replacement;
 mod table;
 
 use std::collections::BTreeMap;
@@ -73,9 +75,16 @@ fn new_devices() -> Value {
             {"AttributeName": "uuid", "AttributeType": "S"},
         ],
         "KeySchema": [{"AttributeName": "uuid", "KeyType": "HASH"}],
-        "GlobalSecondaryIndexes": [index("product_hex-index", "product_hex")],
+        "GlobalSecondaryIndexes": [keys_index()],
         "DeletionProtectionEnabled": true,
     })
+}
+
+/// Returns the index of the template.
+fn keys_index() -> Value {
+    let mut index = index("product_hex-keys-index", "product_hex");
+    index["Projection"]["ProjectionType"] = json!("KEYS_ONLY");
+    index
 }
 
 fn index(name: &str, key: &str) -> Value {
@@ -99,7 +108,7 @@ fn old_keys() -> Value {
 fn deployed_devices() -> Value {
     json!({
         "billing": "PAY_PER_REQUEST",
-        "indexes": ["product_hex-index"],
+        "indexes": ["product_hex-keys-index"],
         "protection": true,
         "ttl": null,
         "recovery": true,

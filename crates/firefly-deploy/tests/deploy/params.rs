@@ -44,13 +44,15 @@ async fn ready() -> Cloud {
 #[tokio::test]
 async fn a_function_s_parameters_come_from_outputs_and_the_environment() {
     let cloud = ready().await;
+    cloud.state().name_bucket("firefly-mine");
     let environment = [("BACKUP_BUCKET_NAME", "firefly-mine"), ("APP_CONFIG_ENV", "prod: \"1\"")];
     let yaml = params_with(&cloud, "func-api-devices-backup-post", &environment).await.unwrap();
     assert_eq!(
         yaml,
         format!(
             "ApiId: \"a1b2c3\"\nSharedLayerArn: \"arn:layer:firefly-shared:3\"\nAppConfigExtensionLayerArn: \
-             \"{EXTENSION}\"\nAppConfigEnv: \"prod: \\\"1\\\"\"\nBackupBucketName: \"firefly-mine\"\n"
+             \"{EXTENSION}\"\nAppConfigEnv: \"prod: \\\"1\\\"\"\nEdgeSecretSha256: \"\"\nLogRetentionDays: \"30\"\nPermissionsBoundaryArn: \
+             \"arn:aws:iam::123456789012:policy/firefly-function-boundary\"\nBackupBucketName: \"firefly-mine\"\n"
         )
     );
     let yaml = params(&cloud, "func-api-registration-keys-post").await.unwrap();
@@ -89,7 +91,7 @@ async fn an_unset_parameter_has_the_template_s_default() {
         "UserPoolId: \"p\"",
         "AllowOrigins: \"*\"",
         "ThrottlingRateLimit: \"20\"",
-        "ThrottlingBurstLimit: \"1000\"",
+        "ThrottlingBurstLimit: \"500\"",
         "DomainName: \"\"",
     ] {
         assert!(yaml.lines().any(|found| found == line), "{line}\n{yaml}");
@@ -177,9 +179,86 @@ async fn a_value_that_the_parameter_cannot_have_is_refused() {
         ("api-gateway", "THROTTLING_RATE_LIMIT", "many", "\"many\": it must be a number of at least 1"),
         ("api-gateway", "THROTTLING_BURST_LIMIT", "0", "\"0\": it must be a number of at least 1"),
         ("api-gateway", "DOMAIN_NAME", "a\nb", "\"a\\nb\": it must not have control characters"),
+        (
+            "observability",
+            "ALARM_TOPIC_ARN",
+            "firefly-alarms",
+            "\"firefly-alarms\": it must be the ARN of a standard SNS topic",
+        ),
+        (
+            "func-api-devices-backup-post",
+            "BACKUP_BUCKET_NAME",
+            "my-backups",
+            "\"my-backups\": it must be the name of a bucket that begins with firefly-",
+        ),
+        (
+            "s3-device-backups",
+            "BACKUP_BUCKET_NAME",
+            "firefly-Mine",
+            "\"firefly-Mine\": it must be the name of a bucket that begins with firefly-",
+        ),
     ] {
         let error = params_with(&cloud, name, &[(variable, value)]).await.unwrap_err().to_string();
         assert_eq!(error, format!("{variable} is {expected}"));
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_matches_its_pattern_is_given() {
+    let cloud = ready().await;
+    let topic = "arn:aws:sns:eu-central-1:123456789012:firefly-alarms";
+    let yaml = params_with(&cloud, "observability", &[("ALARM_TOPIC_ARN", topic)]).await.unwrap();
+    assert!(yaml.contains(&format!("AlarmTopicArn: \"{topic}\"\n")), "{yaml}");
+    for wrong in [format!("x{topic}"), format!("{topic} "), format!("{topic}.fifo")] {
+        params_with(&cloud, "observability", &[("ALARM_TOPIC_ARN", &wrong)]).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn variables_that_do_not_go_together_are_refused() {
+    let cloud = ready().await;
+    cloud.state().put_outputs("firefly-cognito", "CREATE_COMPLETE", &[("UserPoolId", "p"), ("UserPoolClientId", "c")]);
+    let domain = [("DOMAIN_NAME", "api.example.com"), ("CERTIFICATE_ARN", "arn:c"), ("HOSTED_ZONE_ID", "Z1")];
+    let pages = [("HOSTED_UI_DOMAIN_PREFIX", "x"), ("CALLBACK_URL", "https://c"), ("LOGOUT_URL", "https://l")];
+    let provider = [
+        ("IDENTITY_PROVIDER_ISSUER", "https://i"),
+        ("HOSTED_UI_DOMAIN_PREFIX", "x"),
+        ("IDENTITY_PROVIDER_CLIENT_ID", "id"),
+        ("IDENTITY_PROVIDER_SECRET_ARN", "arn:s"),
+        ("CALLBACK_URL", "https://c"),
+        ("LOGOUT_URL", "https://l"),
+    ];
+    for (name, all) in [("api-gateway", &domain[..]), ("cognito", &pages), ("cognito", &provider)] {
+        params_with(&cloud, name, all).await.unwrap();
+        let needed = if all.len() == 6 { &all[1..4] } else { &all[1..] };
+        for (missing, _) in needed {
+            let rest: Vec<_> = all.iter().copied().filter(|(variable, _)| variable != missing).collect();
+            let error = params_with(&cloud, name, &rest).await.unwrap_err().to_string();
+            assert_eq!(error, format!("{} needs {missing}: set the one or leave the other empty", all[0].0));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_functions_may_not_use_is_refused() {
+    let cloud = ready().await;
+    let default = "firefly-device-backups-123456789012-eu-central-1";
+    for (named, chosen, asked) in [
+        (default, "firefly-mine", "firefly-mine"),
+        ("firefly-mine", "", default),
+        ("firefly-mine", "firefly-other", "firefly-other"),
+    ] {
+        cloud.state().name_bucket(named);
+        for name in ["func-api-devices-backup-post", "s3-device-backups"] {
+            let error = params_with(&cloud, name, &[("BACKUP_BUCKET_NAME", chosen)]).await.unwrap_err().to_string();
+            let expected = format!(
+                "BACKUP_BUCKET_NAME means the bucket {asked}, and functions may use {named} alone: an administrator deploys \
+                 stacks/bootstrap.yaml again with BackupBucketName, or it is set to {named}"
+            );
+            assert_eq!(error, expected);
+        }
+        // Others have no bucket.
+        params_with(&cloud, "func-api-health-get", &[("BACKUP_BUCKET_NAME", chosen)]).await.unwrap();
     }
 }
 

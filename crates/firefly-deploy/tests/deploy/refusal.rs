@@ -85,19 +85,19 @@ async fn a_table_with_other_local_indexes_is_refused() {
 #[tokio::test]
 async fn an_index_of_the_same_name_with_other_keys_or_projection_is_refused() {
     let mut table = new_devices();
-    table["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] = json!("KEYS_ONLY");
+    table["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"] = json!("ALL");
     assert_table_refused(
         &table,
         None,
-        "its index product_hex-index has product_hex (S, HASH), projection KEYS_ONLY, the template's product_hex (S, \
-         HASH), projection ALL",
+        "its index product_hex-keys-index has product_hex (S, HASH), projection ALL, the template's product_hex (S, \
+         HASH), projection KEYS_ONLY",
     )
     .await;
 
     let mut table = new_devices();
-    table["GlobalSecondaryIndexes"] = json!([index("product_hex-index", "device_class")]);
+    table["GlobalSecondaryIndexes"] = json!([index("product_hex-keys-index", "device_class")]);
     table["AttributeDefinitions"][0]["AttributeName"] = json!("device_class");
-    assert_table_refused(&table, None, "its index product_hex-index has device_class (S, HASH)").await;
+    assert_table_refused(&table, None, "its index product_hex-keys-index has device_class (S, HASH)").await;
 }
 
 #[tokio::test]

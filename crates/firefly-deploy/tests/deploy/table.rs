@@ -108,7 +108,7 @@ async fn a_table_that_is_being_changed_is_waited_for() {
     // While an index is filled, its table is ACTIVE.
     cloud.state().tables.index_states = ["CREATING", "CREATING"].into();
     deploy(&cloud, "dynamodb-devices").await.unwrap();
-    let filled = format!("{DEVICES_STACK}: table {DEVICES} is ACTIVE, its index product_hex-index CREATING");
+    let filled = format!("{DEVICES_STACK}: table {DEVICES} is ACTIVE, its index product_hex-keys-index CREATING");
     assert!(cloud.lines().contains(&filled), "{:?}", cloud.lines());
 }
 

@@ -1,8 +1,10 @@
 //! The report of a fleet: counts by status, throughput, latencies.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// The most causes of failure that are counted one by one in a phase. Further ones are counted together.
 const MAX_CAUSES: usize = 10;
@@ -39,6 +41,8 @@ pub(super) enum Verdict {
     Refused(u16, String),
     /// The reason why there is no response.
     Unanswered(String),
+    /// The status of a request that is sent again.
+    Postponed(u16),
 }
 
 impl Verdict {
@@ -46,14 +50,21 @@ impl Verdict {
         matches!(self, Self::Succeeded(_))
     }
 
-    pub(super) fn took(self, latency: Duration) -> Sample {
-        Sample { verdict: self, latency }
+    /// The sample of a request that began at `begun` and has ended now.
+    pub(super) fn since(self, begun: Instant) -> Sample {
+        self.took(begun, begun.elapsed())
+    }
+
+    /// The sample of a request that began at `begun` and took so long.
+    pub(super) fn took(self, begun: Instant, latency: Duration) -> Sample {
+        Sample { verdict: self, begun, latency }
     }
 }
 
-/// One request: its result, and the time from opening the connection to the end of the response.
+/// One request: its result, its begin, and the time from opening the connection to the end of the response.
 pub(super) struct Sample {
     verdict: Verdict,
+    begun: Instant,
     latency: Duration,
 }
 
@@ -63,10 +74,20 @@ impl Sample {
     }
 }
 
+/// One request of a phase, as it is recorded.
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    /// Microseconds from the start of the fleet.
+    at: u64,
+    /// Microseconds.
+    latency: u32,
+    status: Option<u16>,
+}
+
 /// The results of one phase.
 #[derive(Clone, Debug, Default)]
 pub struct PhaseReport {
-    /// The number of requests by status; those without a response are under `None`.
+    /// The number of requests by status; those without a response are under `None`, those sent again among the others.
     pub answers: BTreeMap<Option<u16>, usize>,
     /// The number of requests that failed.
     pub failed: usize,
@@ -74,14 +95,14 @@ pub struct PhaseReport {
     pub causes: BTreeMap<String, usize>,
     /// The time from the start of the first request to the end of the last one.
     pub duration: Duration,
-    /// Each request's latency in microseconds, in the order in which the requests ended.
-    latencies: Vec<u32>,
+    /// The requests, in the order in which they ended.
+    exchanges: Vec<Exchange>,
 }
 
 impl PhaseReport {
     /// Returns the number of requests.
     pub fn requests(&self) -> usize {
-        self.latencies.len()
+        self.exchanges.len()
     }
 
     /// Returns the requests per second over the whole phase; 0 if it took no time.
@@ -92,7 +113,7 @@ impl PhaseReport {
 
     /// Returns, for each percentage P (0 to 100), the smallest latency that at least P % of the requests did not exceed.
     pub fn percentiles<const N: usize>(&self, percentages: [usize; N]) -> [Duration; N] {
-        let mut sorted = self.latencies.clone();
+        let mut sorted: Vec<_> = self.exchanges.iter().map(|exchange| exchange.latency).collect();
         sorted.sort_unstable();
         percentages.map(|percentage| {
             let rank = (sorted.len() * percentage).div_ceil(100);
@@ -101,14 +122,15 @@ impl PhaseReport {
         })
     }
 
-    fn add(&mut self, sample: Sample) {
-        let micros = u32::try_from(sample.latency.as_micros()).unwrap_or(u32::MAX);
-        self.latencies.push(micros);
+    fn add(&mut self, started: Instant, sample: Sample) {
+        let at = u64::try_from(sample.begun.duration_since(started).as_micros()).unwrap_or(u64::MAX);
+        let latency = u32::try_from(sample.latency.as_micros()).unwrap_or(u32::MAX);
         let (status, cause) = match sample.verdict {
-            Verdict::Succeeded(status) => (Some(status), None),
+            Verdict::Succeeded(status) | Verdict::Postponed(status) => (Some(status), None),
             Verdict::Refused(status, message) => (Some(status), Some(format!("{status} {message}"))),
             Verdict::Unanswered(reason) => (None, Some(reason)),
         };
+        self.exchanges.push(Exchange { at, latency, status });
         *self.answers.entry(status).or_default() += 1;
         if let Some(mut cause) = cause {
             self.failed += 1;
@@ -121,20 +143,39 @@ impl PhaseReport {
 }
 
 /// The results of a fleet. `Display` writes the closing table.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Report {
     /// The phases that took place.
     pub phases: BTreeMap<Phase, PhaseReport>,
+    started: Instant,
 }
 
 impl Report {
+    /// A report of a fleet that starts now.
+    pub(super) fn new() -> Self {
+        Self { phases: BTreeMap::new(), started: Instant::now() }
+    }
+
+    /// Writes a line for each request: its phase, the microseconds from the start of the fleet to its begin, those to
+    /// its end, and its status, 0 where there was no answer.
+    pub fn record(&self) -> String {
+        let mut lines = String::new();
+        for (phase, report) in &self.phases {
+            for Exchange { at, latency, status } in &report.exchanges {
+                // Writing to a text does not fail.
+                let _ = writeln!(lines, "{phase} {at} {latency} {}", status.unwrap_or(0));
+            }
+        }
+        lines
+    }
+
     /// Returns the number of requests that failed, over all phases.
     pub fn failed(&self) -> usize {
         self.phases.values().map(|phase| phase.failed).sum()
     }
 
     pub(super) fn add(&mut self, phase: Phase, sample: Sample) {
-        self.phases.entry(phase).or_default().add(sample);
+        self.phases.entry(phase).or_default().add(self.started, sample);
     }
 
     /// Adds time to a phase that has requests.

@@ -10,7 +10,7 @@ use firefly_device::identity_file::load;
 
 use super::fleet::{TOKEN, cloud};
 use super::server::{Server, answer, error};
-use super::usage::{outcome, with_identity};
+use super::usage::{outcome, shell, with_identity};
 
 /// Runs a command against a server that gives this answer.
 fn against(directory: &Path, answer: Vec<u8>, arguments: &[&str]) -> (i32, String, String) {
@@ -131,6 +131,50 @@ fn backup_then_restore_gives_the_file_back() {
     let (status, output, _) = against(path, answer(200, &[], b"{}"), &["delete"]);
     assert_eq!(status, 0);
     assert_eq!(output, format!("deleted the backup of {}\n", uuid(path)));
+}
+
+#[test]
+fn a_dash_is_standard_input_or_output() {
+    let directory = with_identity();
+    let path = directory.path();
+    let server = cloud(|_| None);
+    let url = server.url();
+    // A file of that name is another one.
+    fs::write(path.join("-"), "the file").unwrap();
+    let script = r#"printf 'from standard input' | "$0" backup - --url "$1""#;
+    let (status, output, error) = shell(path, script, &url);
+    assert_eq!((status, output.as_str()), (0, "backed up 19 bytes of standard input\n"), "{error}");
+    let (status, output, error) = shell(path, r#""$0" restore - --url "$1""#, &url);
+    assert_eq!((status, output.as_str()), (0, "from standard input"), "{error}");
+    let (status, output, error) = outcome(path, &["backup", "./-", "--url", &url]);
+    assert_eq!((status, output.as_str()), (0, "backed up 8 bytes of ./-\n"), "{error}");
+
+    let (status, output, error) = shell(path, r#"head -c 524289 /dev/zero | "$0" backup - --url "$1""#, &url);
+    assert_eq!((status, output.as_str()), (2, ""));
+    assert!(error.contains("standard input is longer than 524288 bytes"), "{error}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_one_line_and_exit_status_1() {
+    let directory = with_identity();
+    let path = directory.path();
+    let server = cloud(|_| None);
+    let url = server.url();
+    fs::write(path.join("config"), "configuration").unwrap();
+    assert_eq!(outcome(path, &["backup", "config", "--url", &url]).0, 0);
+    for command in ["headers", "restore -"] {
+        for output in [">/dev/full", ">&-"] {
+            let (status, _, error) = shell(path, &format!(r#"exec "$0" {command} --url "$1" {output}"#), &url);
+            assert_eq!(status, 1, "{command} {output}: {error}");
+            assert!(error.starts_with("error: cannot write to standard output: "), "{command} {output}: {error}");
+            assert_eq!(error.matches('\n').count(), 1, "{command} {output}: {error}");
+        }
+    }
+    // What was done is done, whether or not it can be said.
+    let (status, _, error) = shell(path, r#"exec "$0" backup config --url "$1" >&- "#, &url);
+    assert_eq!((status, error.as_str()), (0, ""));
+    let (status, ..) = shell(path, r#"exec "$0" backup absent --url "$1" >/dev/full 2>/dev/full"#, &url);
+    assert_eq!(status, 2);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A fleet against a cloud that keeps backups in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,6 +102,35 @@ async fn every_device_registers_uploads_and_restores() {
     for request in received.iter().filter(|request| request.header("ETag").is_some()) {
         assert_eq!(request.body.len(), 137);
     }
+}
+
+#[tokio::test]
+async fn a_429_of_minting_or_registering_is_waited_for() {
+    let (keys, registrations) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let server = cloud(move |request| {
+        let seen = match request.route() {
+            ("POST", "/registration-keys") => keys.fetch_add(1, Ordering::Relaxed),
+            ("POST", "/devices/register") => registrations.fetch_add(1, Ordering::Relaxed),
+            _ => return None,
+        };
+        (seen < 5).then(|| answer(429, &[("Retry-After", "0")], br#"{"message":"later"}"#))
+    });
+    let report = fleet(&server, &plan()).await;
+    assert_eq!(summary(&report, Phase::Mint), (12, 0, vec![(Some(201), 7), (Some(429), 5)]));
+    assert_eq!(summary(&report, Phase::Register), (12, 0, vec![(Some(204), 7), (Some(429), 5)]));
+    assert_eq!(report.failed(), 0);
+    let sent = |path: &str| server.received().iter().filter(|request| request.route() == ("POST", path)).count();
+    assert_eq!((sent("/registration-keys"), sent("/devices/register")), (12, 12));
+}
+
+#[tokio::test]
+async fn a_429_that_does_not_end_is_a_failure() {
+    let server = cloud(|request| {
+        let minting = request.route() == ("POST", "/registration-keys");
+        minting.then(|| answer(429, &[("Retry-After", "0")], br#"{"message":"later"}"#))
+    });
+    let report = fleet(&server, &plan()).await;
+    assert_eq!(summary(&report, Phase::Mint), (7 * 600, 7, vec![(Some(429), 7 * 600)]));
 }
 
 #[tokio::test]
@@ -227,4 +256,52 @@ async fn percentiles_are_latencies_that_occurred_in_order() {
     let [least, half, most] = report.phases[&Phase::Upload].percentiles([0, 50, 100]);
     assert!(least <= half && half <= most);
     assert!(least > std::time::Duration::ZERO);
+}
+
+/// A cloud that is too busy for the first request to each route, which it answers with this status.
+fn busy_cloud(status: u16) -> Server {
+    let seen = Mutex::new(HashSet::new());
+    cloud(move |request| {
+        let is_first = seen.lock().unwrap().insert(request.route().1.to_owned());
+        is_first.then(|| answer(status, &[("Retry-After", "0")], br#"{"message":"busy"}"#))
+    })
+}
+
+#[tokio::test]
+async fn a_busy_cloud_is_asked_again_for_keys_and_registrations_but_not_for_uploads() {
+    for status in [429, 503] {
+        let server = busy_cloud(status);
+        let report = fleet(&server, &Plan { devices: 1, uploads: 1, verify: false, ..plan() }).await;
+        let both = |success| vec![(Some(success), 1), (Some(status), 1)];
+        assert_eq!(summary(&report, Phase::Mint), (2, 0, both(201)));
+        assert_eq!(summary(&report, Phase::Register), (2, 0, both(204)));
+        assert_eq!(summary(&report, Phase::Upload), (1, 1, vec![(Some(status), 1)]));
+        assert_eq!(report.failed(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_record_has_a_line_for_each_request_with_its_times_and_its_status() {
+    let server = busy_cloud(429);
+    let report = fleet(&server, &Plan { devices: 1, uploads: 2, ..plan() }).await;
+    let record = report.record();
+    let lines: Vec<Vec<_>> = record.lines().map(|line| line.split(' ').collect()).collect();
+    let requests: Vec<_> = lines.iter().map(|line| (line[0], line[3])).collect();
+    let expected = [
+        ("mint", "429"),
+        ("mint", "201"),
+        ("register", "429"),
+        ("register", "204"),
+        ("upload", "429"),
+        ("upload", "200"),
+        ("verify", "200"),
+    ];
+    assert_eq!(requests, expected);
+    let times: Vec<(u64, u64)> =
+        lines.iter().map(|line| (line[1].parse().unwrap(), line[2].parse().unwrap())).collect();
+    // One connection at a time: no request begins before the one in front of it has ended.
+    assert!(times.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0 + 1), "{record}");
+
+    let report = fleet(&cloud(|_| Some(Vec::new())), &Plan { devices: 1, ..plan() }).await;
+    assert!(report.record().starts_with("mint ") && report.record().ends_with(" 0\n"), "{}", report.record());
 }

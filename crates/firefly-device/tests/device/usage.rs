@@ -26,6 +26,13 @@ pub(crate) fn outcome(directory: &Path, arguments: &[&str]) -> (i32, String, Str
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
+/// Runs a script in this directory, `$0` being the binary and `$1` a URL; exit status, standard output and standard error.
+pub(crate) fn shell(directory: &Path, script: &str, url: &str) -> (i32, String, String) {
+    let binary = env!("CARGO_BIN_EXE_firefly-device");
+    let output = Command::new("sh").args(["-c", script, binary, url]).current_dir(directory).output().unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
 /// Makes a directory with the identity file `firefly-device.json` in it.
 pub(crate) fn with_identity() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -72,6 +79,7 @@ fn a_wrong_command_line_is_refused() {
         &["fleet", "--token", "t", "--rate", "0"],
         &["fleet", "--token", "t", "--rate", "NaN"],
         &["fleet", "--token", "t", "--uploads", "-1"],
+        &["fleet", "--token", "t", "--record", "absent/run"],
     ] {
         let (status, output, error) = outcome(directory.path(), arguments);
         assert_eq!((status, output.as_str()), (2, ""), "{arguments:?}: {error}");
@@ -121,6 +129,12 @@ fn a_missing_broken_or_open_identity_is_refused() {
         assert!(error.contains("firefly-device.json"), "{error}");
         assert!(error.contains("firefly-device new"), "{error}");
     }
+
+    let (_, _, error) = outcome(directory.path(), &["status", "--identity", "it's mine.json"]);
+    let advice = error.lines().last().unwrap().strip_prefix("make one with: firefly-device ").unwrap();
+    let (status, _, error) = shell(directory.path(), &format!(r#""$0" {advice}"#), "");
+    assert_eq!(status, 0, "{error}");
+    assert!(fs::remove_file(directory.path().join("it's mine.json")).is_ok());
 
     let path = directory.path().join("firefly-device.json");
     fs::write(&path, "{}").unwrap();
@@ -181,7 +195,9 @@ fn help_is_complete() {
     }
     let (status, help, _) = outcome(directory.path(), &["fleet", "--help"]);
     assert_eq!(status, 0);
-    for part in ["--token", "--devices", "--uploads", "--size", "--rate", "--concurrency", "--verify", "Examples:"] {
+    for part in
+        ["--token", "--devices", "--uploads", "--size", "--rate", "--concurrency", "--verify", "--record", "Examples:"]
+    {
         assert!(help.contains(part), "{part} is not in\n{help}");
     }
 }

@@ -64,11 +64,17 @@ table! {
         ["abc".parse::<RegistrationKey>().unwrap_err()];
     ApiError::DeviceMismatch => (403, "device_mismatch", "X-Device-UUID does not match the path", None),
         [ApiError::DeviceMismatch];
+    ApiError::NotThroughEdge =>
+        (403, "not_through_edge", "Not served at this address, use that of the API", None),
+        [ApiError::NotThroughEdge];
     ApiError::NotInGroup => (403, "forbidden", "Only members of super_users may do this", None),
         [ApiError::NotInGroup];
     ApiError::UnknownDevice => UNAUTHORIZED, [ApiError::UnknownDevice];
     ApiError::NoSubject => UNAUTHORIZED, [ApiError::NoSubject];
     ApiError::NotRegistered => (404, "not_registered", "Device is not registered", None), [ApiError::NotRegistered];
+    ApiError::NoSuchDevice => (404, "not_registered", "Device is not registered", None), [ApiError::NoSuchDevice];
+    ApiError::NoSuchVersion => (404, "no_such_version", "Device has no such version of its backup", None),
+        [ApiError::NoSuchVersion];
     ApiError::NoBackup => (404, "no_backup", "No backup is stored for this device", None), [ApiError::NoBackup];
     ApiError::Admit(AdmitError::Auth(AuthError::BadSignature)) => UNAUTHORIZED,
         [AdmitError::Auth(AuthError::BadSignature)];
@@ -79,6 +85,9 @@ table! {
         [AdmitError::Replayed];
     ApiError::Admit(AdmitError::TooManyNonces { .. }) => TOO_MANY_REQUESTS,
         [AdmitError::TooManyNonces { retry_after_seconds: 7 }];
+    ApiError::Admit(AdmitError::TooManyUploads { .. }) =>
+        (429, "too_many_uploads", "Too many uploads on this day (UTC), try again on the next", Some(7)),
+        [AdmitError::TooManyUploads { retry_after_seconds: 7 }];
     ApiError::Admit(AdmitError::NonceNotRecorded(_)) => UNAVAILABLE, [AdmitError::NonceNotRecorded(unavailable())];
     ApiError::Admit(AdmitError::Store(StoreError::Unavailable { .. })) => UNAVAILABLE,
         [AdmitError::Store(unavailable())];
@@ -131,6 +140,8 @@ table! {
         [RegisterError::RegisteredWithOtherKey];
     ApiError::Register(RegisterError::TooManyWrongKeys { .. }) => TOO_MANY_REQUESTS,
         [RegisterError::TooManyWrongKeys { retry_after_seconds: 7 }];
+    ApiError::Register(RegisterError::TryNotRecorded(_)) => UNAVAILABLE,
+        [RegisterError::TryNotRecorded(unavailable()), RegisterError::TryNotRecorded(failed())];
     ApiError::Register(RegisterError::Store(StoreError::Unavailable { .. })) => UNAVAILABLE,
         [RegisterError::Store(unavailable())];
     ApiError::Register(RegisterError::Store(
@@ -139,8 +150,11 @@ table! {
         [RegisterError::Store(failed()), RegisterError::Store(gone()), RegisterError::Store(malformed())];
     ApiError::Query { .. } => (400, "invalid_query", "Query parameter next is malformed", None),
         [ApiError::Query { parameter: "next" }, ListError::ForeignCursor];
+    ApiError::Path { .. } => (400, "invalid_path", "Path parameter uuid is malformed", None),
+        [ApiError::Path { parameter: "uuid" }];
+    ApiError::TooManyLiveKeys { .. } => TOO_MANY_REQUESTS, [MintError::TooManyLiveKeys { retry_after_seconds: 7 }];
     ApiError::Store(StoreError::Unavailable { .. }) => UNAVAILABLE,
-        [unavailable(), ListError::Store(unavailable())];
+        [unavailable(), ListError::Store(unavailable()), MintError::Store(unavailable())];
     ApiError::Store(StoreError::Failed { .. } | StoreError::Gone { .. } | StoreError::Malformed { .. }) => INTERNAL,
         [failed(), gone(), malformed(), ListError::Store(failed())];
     ApiError::NoSourceAddress => INTERNAL, [ApiError::NoSourceAddress];
@@ -160,11 +174,46 @@ fn every_failure_has_its_status_code_and_message() {
 }
 
 #[test]
-fn exactly_the_401_of_signed_requests_count_as_refused_signatures() {
+fn refused_signatures_and_unknown_devices_are_counted_apart_and_nothing_else_is() {
     for (error, (status, code, ..)) in table() {
+        let unknown = matches!(error, ApiError::UnknownDevice | ApiError::NotRegistered);
         // These have no signature: a token and a registration key.
         let other = matches!(error, ApiError::NoSubject | ApiError::Register(RegisterError::KeyNotLive));
-        assert_eq!(error.refuses_signature(), status == 401 && !other, "{code}: {error}");
+        let refused = status == 401 && !other && !unknown;
+        let expected = if unknown { Some("UnknownDevices") } else { refused.then_some("SignaturesRefused") };
+        assert_eq!(error.metric(), expected, "{code}: {error}");
+    }
+}
+
+#[test]
+fn what_anybody_can_have_refused_is_sampled_and_what_takes_a_key_or_a_token_is_not() {
+    for (error, (status, code, ..)) in table() {
+        let proved = matches!(
+            error,
+            ApiError::NotInGroup
+                | ApiError::NoSubject
+                | ApiError::NoSuchDevice
+                | ApiError::NoSuchVersion
+                | ApiError::NoBackup
+                | ApiError::Path { .. }
+                | ApiError::Query { .. }
+                | ApiError::TooManyLiveKeys { .. }
+                | ApiError::Envelope(_)
+                | ApiError::Admit(AdmitError::TooManyNonces { .. } | AdmitError::TooManyUploads { .. })
+                | ApiError::Register(RegisterError::RegisteredWithOtherKey)
+        );
+        assert_eq!(error.is_anybodys(), status < 500 && !proved, "{code}: {error}");
+    }
+}
+
+#[test]
+fn exactly_a_replay_record_that_cannot_be_read_counts_as_one() {
+    let malformed = StoreError::Malformed { item: "a replay record", attribute: "nonces" };
+    let error = ApiError::from(AdmitError::NonceNotRecorded(malformed));
+    assert_eq!(error.metric(), Some("MalformedRecords"));
+    assert_eq!(row_of(&error), UNAVAILABLE);
+    for (error, ..) in table() {
+        assert_ne!(error.metric(), Some("MalformedRecords"), "{error}");
     }
 }
 

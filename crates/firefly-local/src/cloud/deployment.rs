@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emulator_apigateway::{Cors, Invocation, LambdaFunction, LambdaRoute};
+use emulator_s3::object_store::Expiration;
 use firefly_core::time::UnixSeconds;
 use firefly_functions::{Listed, Running};
 use firefly_runtime::{Environment, Metrics};
@@ -26,6 +27,8 @@ pub(super) struct Deployment {
     functions: Vec<(&'static Listed, FunctionTemplate)>,
     /// The bucket of backups.
     pub(super) bucket: String,
+    /// The rules by which the bucket's old versions are removed.
+    pub(super) expirations: Vec<Expiration>,
     /// The pages that may call the API.
     pub(super) cors: Cors,
 }
@@ -43,11 +46,18 @@ impl Deployment {
             Ok((function, template))
         };
         let functions = firefly_functions::ALL.iter().map(read).collect::<Result<_, TemplateError>>()?;
-        let bucket = match backup_bucket {
-            Some(name) => name.to_owned(),
-            None => BucketTemplate::parse(DEVICE_BACKUPS, &parameters)?.name,
-        };
-        Ok(Self { functions, bucket, cors: cors(GatewayTemplate::parse(API_GATEWAY, &parameters)?.cors) })
+        let bucket = BucketTemplate::parse(DEVICE_BACKUPS, &parameters)?;
+        let expirations = bucket.expirations.iter().map(|rule| Expiration {
+            noncurrent_days: rule.noncurrent_days,
+            newer_noncurrent_versions: rule.newer_noncurrent_versions,
+        });
+        let expirations = expirations.collect();
+        Ok(Self {
+            functions,
+            bucket: bucket.name,
+            expirations,
+            cors: cors(GatewayTemplate::parse(API_GATEWAY, &parameters)?.cors),
+        })
     }
 
     /// The functions' templates.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use emulator_dynamodb::Database;
 use emulator_kit::{Limits, Listener, Principals};
@@ -9,6 +10,7 @@ use emulator_s3::object_store::ObjectStore;
 use firefly_runtime::{Aws, Environment};
 use firefly_templates::TableTemplate;
 
+use super::deployment::Deployment;
 use super::error::CloudError;
 use super::options::CloudOptions;
 use super::service::{Service, stopping};
@@ -45,13 +47,16 @@ impl Engines<'_> {
         Ok(Service::start(DYNAMODB, url, stop, served))
     }
 
-    /// S3, with this bucket.
-    pub(super) async fn s3(&self, bucket: &str) -> Result<Service, CloudError> {
+    /// S3, with the deployment's bucket.
+    pub(super) async fn s3(&self, deployment: &Deployment) -> Result<Service, CloudError> {
         if let Some(url) = &self.options.s3_endpoint {
             return Ok(Service::external(S3, url));
         }
-        let store = Arc::new(ObjectStore::open(&self.storage.path("s3"))?);
-        store.create_bucket(bucket)?;
+        let clock = Arc::clone(&self.options.clock);
+        let clock = move || UNIX_EPOCH + Duration::from_secs(clock().get());
+        let store = ObjectStore::open(&self.storage.path("s3"))?.with_clock(clock);
+        let store = Arc::new(store.with_expirations(deployment.expirations.clone())?);
+        store.create_bucket(&deployment.bucket)?;
         let (listener, url) = self.listen().await?;
         let (stop, until) = stopping();
         let served = emulator_s3::serve(listener, store, self.principals.clone(), until);

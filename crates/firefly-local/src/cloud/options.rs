@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use emulator_apigateway::Throttle;
 use emulator_kit::Deadlines;
 use firefly_core::time::UnixSeconds;
 
@@ -68,6 +69,10 @@ pub struct CloudOptions {
     pub files: u64,
     /// The deadlines of a connection.
     pub deadlines: Deadlines,
+    /// The throttle of API Gateway; `None` refuses no request.
+    pub throttle: Option<Throttle>,
+    /// The concurrent executions of Lambda; `None` lets requests wait.
+    pub executions: Option<usize>,
     /// The server's clock.
     pub clock: Clock,
 }

@@ -26,7 +26,8 @@ impl Tokens {
                 Ok(Self { authorizer: Authorizer::for_key_set(ISSUER, AUDIENCE, keys), issuer: Some(issuer) })
             }
             TokenIssuer::External { issuer, audience, jwks_url } => {
-                let authorizer = Authorizer::for_jwks_url(issuer, audience, jwks_url).await?;
+                let now = (options.clock)().get();
+                let authorizer = Authorizer::for_jwks_url(issuer, audience, jwks_url, now).await?;
                 Ok(Self { authorizer, issuer: None })
             }
         }

@@ -4,13 +4,14 @@ use clap::Args;
 use firefly_core::time::UnixSeconds;
 
 use super::token::IdentityArgs;
-use crate::args::{DataDirArg, http_url};
+use crate::args::{DEFAULT_URL, DataDirArg, http_url};
+use crate::client::client;
 use crate::output::{Failure, print};
 
 #[derive(Args)]
 pub(crate) struct Mint {
     /// URL of the running cloud.
-    #[arg(long, env = "FIREFLY_URL", value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = http_url)]
+    #[arg(long, env = "FIREFLY_URL", value_name = "URL", default_value = DEFAULT_URL, value_parser = http_url)]
     url: String,
     #[command(flatten)]
     data_dir: DataDirArg,
@@ -25,7 +26,7 @@ impl Mint {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let token = self.identity.token(&self.data_dir.data_dir, now)?;
         let url = format!("{}/registration-keys", self.url.trim_end_matches('/'));
-        let request = reqwest::Client::new().post(&url).bearer_auth(token);
+        let request = client(&url)?.post(&url).bearer_auth(token);
         let unreachable = |error: reqwest::Error| {
             let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             format!("{url} does not answer ({cause}); is the local cloud running?")
@@ -34,7 +35,8 @@ impl Mint {
         let status = response.status();
         let body: serde_json::Value = response.json().await.unwrap_or_default();
         match body["key"].as_str() {
-            Some(key) => print(key),
+            // The key is good, and shown to nobody else.
+            Some(key) => print(key).map_err(|error| format!("{error}; the key that was minted is {key}").into()),
             None => {
                 let message = body["message"].as_str().unwrap_or("no message");
                 Err(format!("{url} answered {status}: {message}; is --data-dir that of the running cloud?").into())

@@ -1,17 +1,19 @@
 //! `firefly-local` itself: runs the cloud until a signal ends it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use emulator_apigateway::Throttle;
 use emulator_kit::Deadlines;
-use firefly_core::group::SUPER_USERS;
 use firefly_core::time::UnixSeconds;
 use firefly_local::{Cloud, CloudOptions, Credentials, Data, TokenIssuer, files};
 use firefly_runtime::log::{self, LogLevel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::next_steps::NextSteps;
 use crate::args::{DataDirArg, http_url};
 use crate::output::{Failure, print, say};
 
@@ -44,6 +46,13 @@ pub(crate) struct Serve {
     /// Where the issuer's keys are. Nothing else is fetched.
     #[arg(long, value_name = "URL", requires = "jwt_issuer", value_parser = http_url)]
     jwt_jwks_url: Option<String>,
+    /// Refuse requests with 429 as API Gateway's throttle does: RATE requests a second and BURST at once pass
+    /// [default: all pass].
+    #[arg(long, value_name = "RATE,BURST", value_parser = throttle)]
+    throttle: Option<Throttle>,
+    /// Refuse requests with 503 as Lambda does when N are under way [default: they wait].
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    concurrency: Option<usize>,
     /// Level of the log, JSON lines on standard error, beside the functions' own logs, whose level is the file
     /// appconfig/logging.json in the data directory ({"logging":"INFO"}): ERROR, WARN, INFO (a line per request) or DEBUG.
     #[arg(long, value_name = "LEVEL", default_value = "WARN")]
@@ -60,7 +69,7 @@ impl Serve {
         let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr, self.log_level));
         // From here on Ctrl-C and SIGTERM end it in order, while it starts as well.
         let mut signals = Signals::listen()?;
-        let (data_dir, ephemeral) = (self.data_dir.data_dir.clone(), self.ephemeral);
+        let (data_dir, ephemeral, listen) = (self.data_dir.data_dir.clone(), self.ephemeral, self.listen.clone());
         let mut starting = std::pin::pin!(Cloud::start(self.options(given, files, clock)));
         let cloud = tokio::select! {
             cloud = &mut starting => cloud?,
@@ -75,7 +84,15 @@ impl Serve {
             }
         };
         // The starting process may have closed the output, which is not a reason to end.
-        let _ = print(next_steps(&cloud, &data_dir, ephemeral));
+        let _ = print(NextSteps {
+            url: &cloud.url(),
+            is_everywhere: is_everywhere(&listen),
+            engines: [cloud.dynamodb_endpoint(), cloud.s3_endpoint()],
+            bucket: cloud.bucket(),
+            data_dir: &data_dir,
+            ephemeral,
+            has_developer_tokens: cloud.issuer().is_some(),
+        });
         signals.next().await;
         say("stopping");
         tokio::select! {
@@ -102,8 +119,24 @@ impl Serve {
             credentials: Credentials::Own(given),
             files,
             deadlines: Deadlines::default(),
+            throttle: self.throttle,
+            executions: self.concurrency,
             clock: Arc::new(clock),
         }
+    }
+}
+
+/// Returns `true` if this address is every one of the machine.
+fn is_everywhere(listen: &str) -> bool {
+    listen.parse().is_ok_and(|address: SocketAddr| address.ip().is_unspecified())
+}
+
+/// Reads the limits of a throttle.
+fn throttle(text: &str) -> Result<Throttle, &'static str> {
+    let limits = text.split_once(',').and_then(|(rate, burst)| Some((rate.parse().ok()?, burst.parse().ok()?)));
+    match limits {
+        Some((rate, burst @ 1..)) if (0.001..=1e6).contains(&rate) => Ok(Throttle { rate, burst }),
+        _ => Err("RATE is a number from 0.001 to 1000000, BURST a whole number from 1, such as 500,1000"),
     }
 }
 
@@ -146,44 +179,4 @@ fn open_files() -> Result<u64, Failure> {
         ));
     }
     Ok(files)
-}
-
-/// Tells what to do next, in commands that work when pasted.
-fn next_steps(cloud: &Cloud, data_dir: &Path, ephemeral: bool) -> String {
-    let url = cloud.url();
-    let (dynamodb, s3, bucket) = (cloud.dynamodb_endpoint(), cloud.s3_endpoint(), cloud.bucket());
-    let data = if ephemeral { "until this process ends".to_owned() } else { format!("in {}", data_dir.display()) };
-    let dir = data_dir.display().to_string();
-    let dir = if dir == ".firefly" { String::new() } else { format!(" --data-dir '{dir}'") };
-    let device = format!("cargo run -q -p firefly-device -- --url {url}");
-    let register = match cloud.issuer() {
-        Some(_) => format!("{device} register --key $(cargo run -q -- mint --url {url}{dir})"),
-        None => format!(
-            "{device} register --key KEY    # KEY from POST {url}/registration-keys with a token of your issuer"
-        ),
-    };
-    format!(
-        "FireFly Cloud answers at {url}
-DynamoDB {dynamodb}  S3 {s3}  bucket {bucket}
-Data are kept {data}.
-
-In a second terminal, in this directory:
-
-  {device} new
-  {register}
-  {device} status
-  {device} backup README.md
-  {device} restore restored.md
-
-A developer token, for a user and for a super user:
-
-  cargo run -q -- token{dir}
-  cargo run -q -- token{dir} --group {SUPER_USERS}
-
-The engines, for aws-cli and SDKs:
-
-  eval \"$(cargo run -q -- env{dir})\"
-
-Ctrl-C ends it."
-    )
 }

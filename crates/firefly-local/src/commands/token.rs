@@ -37,9 +37,18 @@ pub(crate) struct IdentityArgs {
     #[arg(
         long = "group",
         value_name = "GROUP",
+        value_parser = group,
         help = format!("A Cognito group of the user, such as {SUPER_USERS}; may be given more than once")
     )]
     groups: Vec<String>,
+}
+
+/// Reads the name of a group.
+fn group(name: &str) -> Result<String, &'static str> {
+    if name.is_empty() || name.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return Err("the name of a Cognito group is not empty and has no white space");
+    }
+    Ok(name.to_owned())
 }
 
 impl Token {
@@ -50,6 +59,11 @@ impl Token {
 }
 
 impl IdentityArgs {
+    /// The developer as a member of `super_users`.
+    pub(crate) fn super_user() -> Self {
+        Self { sub: DEVELOPER_SUB.to_owned(), email: DEVELOPER_EMAIL.to_owned(), groups: vec![SUPER_USERS.to_owned()] }
+    }
+
     /// A token of the data directory's issuer for this user.
     pub(crate) fn token(self, data_dir: &Path, now: UnixSeconds) -> Result<String, Failure> {
         private_dir(data_dir)?;

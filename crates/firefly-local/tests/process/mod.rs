@@ -129,6 +129,11 @@ impl Local {
         &self.client
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Ends it as Ctrl-C does.
     pub(crate) fn interrupt(self) -> Ended {
         self.press_ctrl_c();
@@ -153,7 +158,7 @@ impl Local {
     }
 
     fn signal(&self, signal: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 

@@ -51,6 +51,9 @@ fn resource(
     parameters.push(("SharedLayerArn", "!GetAtt SharedLayer.Outputs.SharedLayerArn".to_owned()));
     parameters.push(("AppConfigExtensionLayerArn", "!Ref AppConfigExtensionLayerArn".to_owned()));
     parameters.push(("AppConfigEnv", "!Ref AppConfigEnv".to_owned()));
+    parameters.push(("EdgeSecretSha256", "!Ref EdgeSecretSha256".to_owned()));
+    parameters.push(("LogRetentionDays", "!Ref LogRetentionDays".to_owned()));
+    parameters.push(("PermissionsBoundaryArn", "!Ref PermissionsBoundaryArn".to_owned()));
     let mut waits_for = Vec::new();
     for store in function.stores(tree.stores()) {
         let store_id = id_of(root, store)?;

@@ -37,6 +37,36 @@ fn head(function: &FunctionToml) -> String {
     )
 }
 
+/// The parameters that every function has, after those of its API.
+const COMMON_PARAMETERS: &str = "  SharedLayerArn:
+    Type: String
+    Description: Layer holding firefly/defaults.json (output SharedLayerArn of firefly-shared-layer); empty attaches none
+    Default: ''
+  AppConfigExtensionLayerArn:
+    Type: String
+    Description: AWS AppConfig Lambda extension for arm64 in this region; empty attaches none and AppConfig is asked directly
+    Default: ''
+  AppConfigEnv:
+    Type: String
+    Description: AppConfig environment to read the log level from; empty reads no AppConfig
+    Default: ''
+  EdgeSecretSha256:
+    Type: String
+    Description: SHA-256 of the secret that firefly-edge sends, or two with a comma between; empty serves requests from anywhere
+    Default: ''
+    AllowedPattern: '([0-9A-Fa-f]{64}(,[0-9A-Fa-f]{64})?)?'
+    ConstraintDescription: One or two SHA-256 digests of 64 hex digits each, separated by a comma, or nothing
+  LogRetentionDays:
+    Type: Number
+    Description: Days that log events are kept
+    Default: 30
+    AllowedValues: [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
+  PermissionsBoundaryArn:
+    Type: String
+    Description: The most that the role can allow (output PermissionsBoundaryArn of firefly-bootstrap); empty sets no limit
+    Default: ''
+";
+
 fn parameters(function: &FunctionToml, used: &[&Store]) -> String {
     let mut out = "
 Parameters:
@@ -55,26 +85,21 @@ Parameters:
 ",
         );
     }
-    out.push_str(
-        "  SharedLayerArn:
-    Type: String
-    Description: Layer holding firefly/defaults.json (output SharedLayerArn of firefly-shared-layer); empty attaches none
-    Default: ''
-  AppConfigExtensionLayerArn:
-    Type: String
-    Description: AWS AppConfig Lambda extension for arm64 in this region; empty attaches none and AppConfig is asked directly
-    Default: ''
-  AppConfigEnv:
-    Type: String
-    Description: AppConfig environment to read the log level from; empty reads no AppConfig
-    Default: ''
-",
-    );
+    out.push_str(COMMON_PARAMETERS);
     for store in used {
         if let Kind::Bucket { parameter, default, .. } = &store.kind {
             let default = default.replace("${AWS::AccountId}", "ACCOUNT").replace("${AWS::Region}", "REGION");
             let description = yaml::scalar(&format!("Bucket of the {}; empty means {default}", store.name));
-            let _ = write!(out, "  {parameter}:\n    Type: String\n    Description: {description}\n    Default: ''\n");
+            let _ = write!(
+                out,
+                "  {parameter}:
+    Type: String
+    Description: {description}
+    Default: ''
+    AllowedPattern: (firefly-[a-z0-9.-]{{1,55}})?
+    ConstraintDescription: the name of a bucket that begins with firefly-
+"
+            );
         }
     }
     out
@@ -85,6 +110,7 @@ fn conditions(used: &[&Store]) -> String {
 Conditions:
   HasSharedLayer: !Not [!Equals [!Ref SharedLayerArn, '']]
   HasAppConfigExtension: !Not [!Equals [!Ref AppConfigExtensionLayerArn, '']]
+  HasPermissionsBoundary: !Not [!Equals [!Ref PermissionsBoundaryArn, '']]
 "
     .to_owned();
     for store in used {
@@ -108,7 +134,7 @@ fn log_group(function: &FunctionToml) -> String {
             comment: No secret, key, signature or backup content is ever logged; the service's own encryption at rest is enough.
     Properties:
       LogGroupName: /aws/lambda/firefly-{}
-      RetentionInDays: 30
+      RetentionInDays: !Ref LogRetentionDays
 ",
         function.name
     )
@@ -121,6 +147,7 @@ fn role(function: &FunctionToml, stores: &[Store]) -> String {
     Type: AWS::IAM::Role
     Properties:
       RoleName: firefly-{}-role
+      PermissionsBoundary: !If [HasPermissionsBoundary, !Ref PermissionsBoundaryArn, !Ref AWS::NoValue]
       AssumeRolePolicyDocument:
         Version: '2012-10-17'
         Statement:
@@ -238,6 +265,8 @@ fn lambda(function: &FunctionToml, used: &[&Store]) -> String {
           APP_CONFIG_ENV: !Ref AppConfigEnv
           # The port the extension listens on; the function asks it there when this is set.
           AWS_APPCONFIG_EXTENSION_HTTP_PORT: !If [HasAppConfigExtension, '2772', !Ref AWS::NoValue]
+          # A digest, with which nobody can pass for the edge.
+          EDGE_SECRET_SHA256: !Ref EdgeSecretSha256
 "
     );
     let mut variables: Vec<_> = used.iter().map(|store| (&store.variable, bucket_name(&store.kind))).collect();

@@ -51,6 +51,8 @@ jobs:
     uses: ./.github/workflows/reusable-build.yml
     permissions:
       contents: read # to check the repository out
+      id-token: write # to sign the attestation
+      attestations: write # to store it
     with:
       what: {what}
   {verb}:
@@ -60,6 +62,7 @@ jobs:
     permissions:
       contents: read # to check the repository out
       id-token: write # to assume the deploy role
+      attestations: read # to verify the binaries
     with:
       stack: {name}
 {more}      environment: ${{{{ inputs.environment }}}}

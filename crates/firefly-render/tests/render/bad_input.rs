@@ -43,7 +43,11 @@ fn a_missing_member_is_refused() {
         ("memory = 256\n", "memory", "256 to 512 (MiB)"),
         ("timeout = 25\n", "timeout", "5 to 29 (seconds)"),
         ("statuses = [200, 400, 403]\n", "statuses", "HTTP statuses from 200 to 599"),
-        ("actions = [\"dynamodb:Scan\"]\n", "grant[0].actions", "IAM actions such as dynamodb:GetItem"),
+        (
+            "actions = [\"dynamodb:BatchGetItem\", \"dynamodb:Scan\"]\n",
+            "grant[0].actions",
+            "IAM actions such as dynamodb:GetItem",
+        ),
     ] {
         assert_refused(line, "", member, &format!("is missing; allowed are {allowed}"));
     }
@@ -158,7 +162,7 @@ fn a_summary_of_several_lines_is_refused() {
 
 #[test]
 fn a_grant_on_an_unknown_store_is_refused() {
-    let targets = "backups, backups/*, devices, devices/index/product_hex-index, registration-keys";
+    let targets = "backups, backups/*, devices, devices/index/product_hex-keys-index, registration-keys";
     for bad in ["device", "devices/*", "devices/index/uuid-index", "devices/index", "backups/x", "backups/index/x"] {
         let problem = format!("is {bad:?}; allowed are {targets}");
         assert_refused("on = \"devices\"\n", &format!("on = {bad:?}\n"), "grant[0].on", &problem);
@@ -171,19 +175,20 @@ fn a_grant_on_an_unknown_store_is_refused() {
                    may be empty";
     assert_refused("on = \"devices\"\n", "resource = \"*\"\n", "grant[0].resource", problem);
     let problem = "is what another grant is on; allowed is one grant for each";
-    assert_refused("\"devices/index/product_hex-index\"", "\"devices\"", "grant[1].on", problem);
+    assert_refused("\"devices/index/product_hex-keys-index\"", "\"devices\"", "grant[1].on", problem);
 }
 
 #[test]
 fn a_grant_of_no_action_or_of_a_pattern_is_refused() {
     let allowed = "allowed is IAM actions such as dynamodb:GetItem";
-    assert_refused("[\"dynamodb:Scan\"]", "[]", "grant[0].actions", &format!("is []; {allowed}"));
+    let actions = "[\"dynamodb:BatchGetItem\", \"dynamodb:Scan\"]";
+    assert_refused(actions, "[]", "grant[0].actions", &format!("is []; {allowed}"));
     for bad in ["dynamodb:*", "dynamodb:Get*", "*", "Scan", "s3:GetObject", "dynamodb:", "dynamodb:Scan "] {
         let problem = format!("has {bad:?}; {allowed}");
-        assert_refused("[\"dynamodb:Scan\"]", &format!("[{bad:?}]"), "grant[0].actions", &problem);
+        assert_refused(actions, &format!("[{bad:?}]"), "grant[0].actions", &problem);
     }
     let problem = "has dynamodb:Scan twice; allowed is once";
-    assert_refused("[\"dynamodb:Scan\"]", "[\"dynamodb:Scan\", \"dynamodb:Scan\"]", "grant[0].actions", problem);
+    assert_refused(actions, "[\"dynamodb:Scan\", \"dynamodb:Scan\"]", "grant[0].actions", problem);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::tree::{Tree, text};
 const NAME: &str = "func-api-device-count-get";
 
 #[test]
-fn a_function_is_added_to_everything_and_removed_again() {
-    let tree = Tree::copy();
+fn a_tenth_function_is_added_to_everything_and_removed_again() {
+    let tree = Tree::of_nine();
     let before = tree.snapshot();
     tree.succeeds(&["add", NAME]);
     tree.succeeds(&["--check"]);

@@ -64,11 +64,11 @@ fn a_resource_that_is_not_a_store_stands_in_the_statement_alone() {
 fn the_access_in_words_follows_from_the_actions_or_is_given() {
     for (grants, words) in [
         (&[("devices", "GetItem")][..], "read"),
-        (&[("devices", "Query"), ("devices/index/product_hex-index", "Query")], "scan"),
+        (&[("devices", "Query"), ("devices/index/product_hex-keys-index", "Query")], "scan"),
         (&[("devices", "DeleteItem\", \"dynamodb:UpdateItem\", \"dynamodb:BatchGetItem")], "read/write/delete"),
         (&[("devices", "DescribeTable\", \"dynamodb:PutItem")], "write/DescribeTable"),
         (
-            &[("devices", "PutItem"), ("devices/index/product_hex-index", "Query\"]\naccess = \"look up\" #")],
+            &[("devices", "PutItem"), ("devices/index/product_hex-keys-index", "Query\"]\naccess = \"look up\" #")],
             "write/look up",
         ),
     ] {
@@ -90,7 +90,7 @@ fn a_store_gives_variable_parameter_condition_and_place_in_the_root() {
     let template = tree.read(TEMPLATE);
     for part in [
         "  BackupBucketName:\n    Type: String\n    Description: Bucket of the backups; empty means \
-         firefly-device-backups-ACCOUNT-REGION\n    Default: ''\n",
+         firefly-device-backups-ACCOUNT-REGION\n    Default: ''\n    AllowedPattern: (firefly-[a-z0-9.-]{1,55})?\n",
         "  HasDefaultBucket: !Equals [!Ref BackupBucketName, '']\n",
         "          DYNAMODB_REGISTRATION_KEYS_TABLE_NAME: firefly-registration-keys\n          S3_BACKUP_BUCKET_NAME: !If ",
     ] {
@@ -143,4 +143,59 @@ fn a_text_that_yaml_would_misread_is_quoted() {
     assert!(tree.read(TEMPLATE).contains(line));
     let manifest: toml::Table = tree.read("lambdas/func-api-health-get/Cargo.toml").parse().unwrap();
     assert_eq!(manifest["package"]["description"].as_str(), Some("GET /health: answers: it's \"up\" # and so on"));
+}
+
+const OUTSIDE: &str = "is outside the boundary; allow it in FunctionBoundary of stacks/bootstrap.yaml, raise Version there \
+                       and deploy bootstrap again";
+
+#[test]
+fn a_grant_outside_the_boundary_fails_the_check() {
+    let account = "us-east-1:000000000000";
+    for (grant, outside) in [
+        (
+            "on = \"devices\"\nactions = [\"dynamodb:DeleteTable\", \"dynamodb:GetItem\"]",
+            &[format!("dynamodb:DeleteTable on arn:aws:dynamodb:{account}:table/firefly-devices")][..],
+        ),
+        (
+            "resource = \"arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*\"\n\
+             actions = [\"dynamodb:GetItem\"]",
+            &[format!("dynamodb:GetItem on arn:aws:dynamodb:{account}:table/*")],
+        ),
+        (
+            "resource = \"arn:aws:sqs:*:*:firefly-reports\"\nactions = [\"sqs:SendMessage\"]",
+            &["sqs:SendMessage on arn:aws:sqs:*:*:firefly-reports".to_owned()],
+        ),
+        (
+            "resource = \"arn:aws:iam::000000000000:role/firefly-deploy\"\nactions = [\"iam:PassRole\", \"sts:AssumeRole\"]",
+            &[
+                "iam:PassRole on arn:aws:iam::000000000000:role/firefly-deploy".to_owned(),
+                "sts:AssumeRole on arn:aws:iam::000000000000:role/firefly-deploy".to_owned(),
+            ],
+        ),
+        // With both names that the bucket can have.
+        (
+            "on = \"backups\"\nactions = [\"s3:DeleteBucket\"]",
+            &[
+                "s3:DeleteBucket on arn:aws:s3:::firefly-device-backups-000000000000-us-east-1".to_owned(),
+                "s3:DeleteBucket on arn:aws:s3:::firefly-own".to_owned(),
+            ],
+        ),
+    ] {
+        let tree = granted(&format!("[[grant]]\n{grant}\n"));
+        let lines: Vec<_> = outside.iter().map(|grant| format!("{FILE}: {grant} {OUTSIDE}")).collect();
+        tree.fails(&["--check"], &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    // A condition narrows a grant.
+    let tree = granted(
+        "[[grant]]\non = \"backups\"\nactions = [\"s3:ListBucket\"]\nwhen = { StringLike = { \"s3:prefix\" = \"x/*\" } }\n",
+    );
+    tree.succeeds(&["--check"]);
+}
+
+#[test]
+fn a_tree_without_the_boundary_fails_the_check() {
+    let tree = Tree::copy();
+    tree.edit("stacks/bootstrap.yaml", "  FunctionBoundary:\n", "  Boundary:\n");
+    tree.succeeds(&[]);
+    tree.fails(&["--check"], &["stacks/bootstrap.yaml, Resources.FunctionBoundary: is missing"]);
 }

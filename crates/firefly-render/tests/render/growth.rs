@@ -20,7 +20,7 @@ fn tree() -> &'static Tree {
 }
 
 fn grown() -> Tree {
-    let tree = Tree::copy();
+    let tree = Tree::of_nine();
     for number in 0..MORE {
         let letter = char::from(b'a' + u8::try_from(number).unwrap());
         let caller = if number % 2 == 0 { "device" } else { "super_user" };
@@ -56,12 +56,14 @@ fn counted(alarm: &Value) -> BTreeMap<String, Vec<String>> {
 #[test]
 fn alarms_of_25_functions_are_groups_under_a_composite_that_alone_notifies() {
     let tree = tree();
-    let one = Document::parse(&Tree::copy().read("stacks/observability.yaml")).unwrap();
+    let one = Document::parse(&Tree::of_nine().read("stacks/observability.yaml")).unwrap();
     let many = Document::parse(&tree.read("stacks/observability.yaml")).unwrap();
     for (id, name, groups, metrics, wanted) in [
         ("FunctionErrorsAlarm", "firefly-function-errors", 3, &["Errors"][..], "all"),
         ("ThrottledFunctionsAlarm", "firefly-throttled-functions", 3, &["Throttles"], "all"),
         ("RefusedSignaturesAlarm", "firefly-refused-signatures", 3, &["Requests", "SignaturesRefused"], "device"),
+        ("UnknownDevicesAlarm", "firefly-unknown-devices", 2, &["UnknownDevices"], "device"),
+        ("MalformedRecordsAlarm", "firefly-malformed-records", 2, &["MalformedRecords"], "device"),
     ] {
         let before = one.entry("Resources", id).unwrap();
         let composite = many.entry("Resources", id).unwrap();
@@ -97,7 +99,8 @@ fn alarms_of_25_functions_are_groups_under_a_composite_that_alone_notifies() {
     }
     // An alarm that does not count by function is as before.
     for (id, resource) in one.resources().filter(|(id, _)| !id.ends_with("FunctionsAlarm") && *id != "Dashboard") {
-        let grouped = ["FunctionErrorsAlarm", "RefusedSignaturesAlarm"].contains(&id);
+        let grouped = ["FunctionErrorsAlarm", "RefusedSignaturesAlarm", "UnknownDevicesAlarm", "MalformedRecordsAlarm"]
+            .contains(&id);
         assert!(grouped || many.entry("Resources", id) == Some(resource), "{id}");
     }
 }
@@ -142,7 +145,7 @@ fn the_dashboard_of_25_functions_shows_each_and_draws_no_composite() {
 
 #[test]
 fn nine_functions_fit_into_one_alarm_and_four_of_devices_into_the_one_of_signatures() {
-    let tree = Tree::copy();
+    let tree = Tree::of_nine();
     let kinds = |tree: &Tree| {
         let document = Document::parse(&tree.read("stacks/observability.yaml")).unwrap();
         let kind = |id: &str| document.entry("Resources", id).unwrap()["Type"].as_str().unwrap().to_owned();

@@ -20,6 +20,18 @@ const COPIED: [&str; 9] = [
     "template.yaml",
 ];
 
+/// The functions of the smallest tree: four are called by devices.
+const NINE: [&str; 9] = [
+    "func-api-devices-backup-delete",
+    "func-api-devices-backup-get",
+    "func-api-devices-backup-post",
+    "func-api-devices-get",
+    "func-api-devices-register-post",
+    "func-api-devices-registration-get",
+    "func-api-health-get",
+    "func-api-registration-keys-get",
+    "func-api-registration-keys-post",
+];
 /// This repository's root.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -37,6 +49,17 @@ impl Tree {
             copy(&repository().join(part), &folder.path().join(part));
         }
         Self { folder }
+    }
+
+    /// A copy of the tree with nine functions.
+    pub(crate) fn of_nine() -> Self {
+        let tree = Self::copy();
+        let read = firefly_render::Tree::read(tree.root()).unwrap();
+        let names: Vec<_> = read.functions().iter().map(|function| function.name.as_str()).collect();
+        for name in names.iter().filter(|name| !NINE.contains(name)) {
+            tree.succeeds(&["remove", name]);
+        }
+        tree
     }
 
     pub(crate) fn root(&self) -> &Path {

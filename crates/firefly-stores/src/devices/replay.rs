@@ -6,6 +6,8 @@
 //! | `version` | N | counts the writes of this item |
 //! | `turnover_at` | N | epoch seconds from when some nonces have to be dropped |
 //! | `nonces` | M | per nonce (Base64): 16 bytes, see [`NonceEntry`] |
+//! | `uploads_day` | N | the UTC day of the last upload, counted from 1970-01-01; absent before the first |
+//! | `uploads` | N | the uploads that were admitted on that day; absent before the first |
 //!
 //! The item has no `product_hex`, so the index receives nothing.
 
@@ -16,7 +18,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use firefly_core::device::DeviceId;
-use firefly_core::replay::{NONCE_CAPACITY, NonceEntry, ReplayRecord};
+use firefly_core::replay::{NONCE_CAPACITY, NonceEntry, ReplayRecord, UPLOADS_PER_DAY, Uploads};
 use firefly_core::signed_request::{Nonce, SignatureVerified};
 use firefly_core::time::UnixSeconds;
 
@@ -28,26 +30,32 @@ use crate::item::{Attributes, Item, seconds};
 const KEY_SUFFIX: &str = "#replay";
 
 impl Devices {
-    /// Adds one nonce to a record that has room and nothing to drop.
+    /// Adds one nonce to a record that has room and nothing to drop, and counts an upload on its day.
     pub(super) async fn insert(
         &self,
         request: &SignatureVerified,
         entry: NonceEntry,
+        upload_on: Option<u64>,
         now: UnixSeconds,
     ) -> Result<Written, StoreError> {
-        self.write(
-            request.device(),
-            "SET #nonces.#nonce = :entry ADD #version :one",
-            "#turnover_at > :now AND size(#nonces) < :capacity AND attribute_not_exists(#nonces.#nonce)",
-            &[("#nonce", request.nonce().to_base64().as_str()), NONCES, TURNOVER_AT, VERSION],
-            [
-                (":entry", entry_value(entry)),
-                (":one", AttributeValue::N("1".to_owned())),
-                (":now", seconds(now)),
-                (":capacity", AttributeValue::N(NONCE_CAPACITY.to_string())),
-            ],
-        )
-        .await
+        let mut update = "SET #nonces.#nonce = :entry ADD #version :one".to_owned();
+        let mut condition =
+            "#turnover_at > :now AND size(#nonces) < :capacity AND attribute_not_exists(#nonces.#nonce)".to_owned();
+        let nonce = request.nonce().to_base64();
+        let mut names = vec![("#nonce", nonce.as_str()), NONCES, TURNOVER_AT, VERSION];
+        let mut values = vec![
+            (":entry", entry_value(entry)),
+            (":one", number(1)),
+            (":now", seconds(now)),
+            (":capacity", AttributeValue::N(NONCE_CAPACITY.to_string())),
+        ];
+        if let Some(day) = upload_on {
+            update.push_str(", #uploads :one");
+            condition.push_str(" AND #uploads_day = :day AND #uploads < :quota");
+            names.extend([UPLOADS_DAY, UPLOADS]);
+            values.extend([(":day", number(day)), (":quota", number(UPLOADS_PER_DAY))]);
+        }
+        self.write(request.device(), &update, &condition, &names, values).await
     }
 
     /// Replaces the whole record, if it is still the one of the `hint`.
@@ -58,25 +66,24 @@ impl Devices {
         record: ReplayRecord,
     ) -> Result<Written, StoreError> {
         let nonces = record.entries.iter().map(|(nonce, entry)| (nonce.to_base64(), entry_value(*entry))).collect();
+        let mut update = "SET #nonces = :nonces, #turnover_at = :turnover_at, #version = :version".to_owned();
+        let mut names = vec![NONCES, TURNOVER_AT, VERSION];
+        let mut values = vec![
+            (":nonces", AttributeValue::M(nonces)),
+            (":turnover_at", seconds(record.turnover_at)),
+            (":version", number(record.version)),
+        ];
+        if record.uploads != Uploads::default() {
+            update.push_str(", #uploads_day = :day, #uploads = :uploads");
+            names.extend([UPLOADS_DAY, UPLOADS]);
+            values.extend([(":day", number(record.uploads.day)), (":uploads", number(record.uploads.count))]);
+        }
         let condition = match hint {
             None => "attribute_not_exists(#version)",
             Some(_) => "#version = :hint",
         };
-        let hint = hint.map(|record| (":hint", AttributeValue::N(record.version.to_string())));
-        self.write(
-            id,
-            "SET #nonces = :nonces, #turnover_at = :turnover_at, #version = :version",
-            condition,
-            &NAMES,
-            [
-                (":nonces", AttributeValue::M(nonces)),
-                (":turnover_at", seconds(record.turnover_at)),
-                (":version", AttributeValue::N(record.version.to_string())),
-            ]
-            .into_iter()
-            .chain(hint),
-        )
-        .await
+        values.extend(hint.map(|record| (":hint", number(record.version))));
+        self.write(id, &update, condition, &names, values).await
     }
 
     async fn write(
@@ -125,14 +132,20 @@ pub(super) enum Written {
 const NONCES: (&str, &str) = ("#nonces", "nonces");
 const TURNOVER_AT: (&str, &str) = ("#turnover_at", "turnover_at");
 const VERSION: (&str, &str) = ("#version", "version");
+const UPLOADS_DAY: (&str, &str) = ("#uploads_day", "uploads_day");
+const UPLOADS: (&str, &str) = ("#uploads", "uploads");
 /// The names that [`PROJECTION`] gives to the attributes.
-pub(super) const NAMES: [(&str, &str); 3] = [NONCES, TURNOVER_AT, VERSION];
+pub(super) const NAMES: [(&str, &str); 5] = [NONCES, TURNOVER_AT, VERSION, UPLOADS_DAY, UPLOADS];
 /// The attributes that [`parse_record`] reads.
-pub(super) const PROJECTION: &str = "#nonces, #turnover_at, #version";
+pub(super) const PROJECTION: &str = "#nonces, #turnover_at, #version, #uploads_day, #uploads";
 
 /// The key of a device's replay record.
 pub(super) fn record_key(id: DeviceId) -> String {
     format!("{id}{KEY_SUFFIX}")
+}
+
+fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
 }
 
 fn entry_value(entry: NonceEntry) -> AttributeValue {
@@ -155,10 +168,14 @@ pub(super) fn parse_record(item: &Item) -> Result<ReplayRecord, StoreError> {
         let (nonce, entry) = nonce.zip(entry).ok_or_else(|| attributes.malformed("nonces"))?;
         entries.insert(nonce, entry);
     }
-    let version = item.get("version").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
-    Ok(ReplayRecord {
-        version: version.ok_or_else(|| attributes.malformed("version"))?,
-        turnover_at: attributes.seconds("turnover_at")?,
-        entries,
-    })
+    let number = |attribute| {
+        let number = item.get(attribute).and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
+        number.ok_or_else(|| attributes.malformed(attribute))
+    };
+    // Records of before uploads were counted have neither of the two.
+    let uploads = match (item.get("uploads_day"), item.get("uploads")) {
+        (None, None) => Uploads::default(),
+        _ => Uploads { day: number("uploads_day")?, count: number("uploads")? },
+    };
+    Ok(ReplayRecord { version: number("version")?, turnover_at: attributes.seconds("turnover_at")?, entries, uploads })
 }

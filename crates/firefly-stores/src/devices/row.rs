@@ -1,6 +1,7 @@
 //! A device's row.
 
-use firefly_core::device::DevicePublicKey;
+use firefly_core::device::{DeviceId, DevicePublicKey};
+use firefly_core::time::UnixSeconds;
 use serde::Serialize;
 
 use crate::error::StoreError;
@@ -9,6 +10,22 @@ use crate::item::{Attributes, Item};
 /// The attributes that a [`Row`] is read from; `uuid` is a reserved word.
 pub(crate) const PROJECTION: &str = "#uuid, public_key, product_id, product_hex, device_class, registration_date, \
                                      registering_application, registering_version";
+
+/// A device as it is registered now. One that is deleted and registered again is registered anew.
+#[derive(Clone, Debug)]
+pub struct RegisteredDevice {
+    pub(crate) id: DeviceId,
+    /// `registration_date` as it is stored. Rows of the earlier functions may lack it.
+    pub(crate) date: Option<String>,
+}
+
+impl RegisteredDevice {
+    /// The second of the registration; the epoch where the row does not say.
+    pub(crate) fn since(&self) -> Result<UnixSeconds, StoreError> {
+        let malformed = || StoreError::Malformed { item: "a device", attribute: "registration_date" };
+        self.date.as_ref().map_or(Ok(UnixSeconds::new(0)), |date| date.parse().map_err(|_| malformed()))
+    }
+}
 
 /// A registered device.
 pub(crate) struct Row {
@@ -32,6 +49,11 @@ pub struct Registration {
 }
 
 impl Row {
+    /// The device of this row.
+    pub(super) fn device(&self, id: DeviceId) -> RegisteredDevice {
+        RegisteredDevice { id, date: self.registration.registration_date.clone() }
+    }
+
     pub(crate) fn from_item(item: &Item) -> Result<Self, StoreError> {
         let attributes = Attributes { item, name: "a device" };
         let text = |attribute| attributes.optional_text(attribute).map(str::to_owned);

@@ -1,10 +1,10 @@
 //! Registers a device: the device is written and its key spent in one transaction.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use firefly_core::device::{DeviceId, DevicePublicKey};
 use firefly_core::registration::{NewDevice, RegistrationKey, is_live};
 use firefly_core::source_address::SourceAddress;
@@ -12,18 +12,28 @@ use firefly_core::time::UnixSeconds;
 use firefly_runtime::{Aws, ConfigError, Environment};
 
 use super::device_item::device_item;
-use super::wrong_keys::WrongKeys;
+use super::wrong_keys::{Try, TryError, WrongKeys};
+use crate::cancellation::{cancelled, lost_a_race};
 use crate::devices::row::{PROJECTION, Row};
 use crate::dynamodb;
 use crate::error::StoreError;
 use crate::item::{Attributes, Item, seconds};
+use crate::live_keys::LiveKeys;
 use crate::race::{RACE_ATTEMPTS, race_backoff};
+
+/// Longest wait for the reads of a registration and for its try to be recorded, races included.
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest wait for the key to be judged and the device to be written, races included.
+const JUDGING_TIMEOUT: Duration = Duration::from_secs(6);
+/// Longest wait for what follows, a failure of which changes no answer.
+const CLEARING_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The registrations of devices with one-time keys.
 pub struct Registrations {
     client: Client,
     devices: String,
     keys: String,
+    live_keys: LiveKeys,
     wrong_keys: WrongKeys,
 }
 
@@ -48,6 +58,9 @@ pub enum RegisterError {
         /// Seconds until keys are looked at again.
         retry_after_seconds: u64,
     },
+    /// The try could not be recorded among the address's, so the key was not judged.
+    #[error("the try could not be recorded: {0}")]
+    TryNotRecorded(StoreError),
     /// The UUID is registered with another public key.
     #[error("the device is registered with another public key")]
     RegisteredWithOtherKey,
@@ -61,6 +74,21 @@ struct IssuedKey {
     expires_at: UnixSeconds,
     generated_by_sub: String,
     generated_by_email: String,
+}
+
+impl From<TryError> for RegisterError {
+    fn from(error: TryError) -> Self {
+        match error {
+            TryError::TooMany { retry_after_seconds } => Self::TooManyWrongKeys { retry_after_seconds },
+            TryError::NotRecorded(error) => Self::TryNotRecorded(error),
+        }
+    }
+}
+
+/// The stored items that decide about a registration.
+struct Found {
+    issued: Result<Option<IssuedKey>, StoreError>,
+    public_key: Option<DevicePublicKey>,
 }
 
 /// The end of the transaction.
@@ -79,9 +107,11 @@ impl Registrations {
     pub fn new(environment: &Environment, aws: &Aws) -> Result<Self, ConfigError> {
         let devices = environment.required("DYNAMODB_DEVICES_TABLE_NAME")?;
         let keys = environment.required("DYNAMODB_REGISTRATION_KEYS_TABLE_NAME")?;
-        // The key and the count of wrong ones are read at once.
+        // The key and the address's tries are read at once.
         let client = dynamodb::client_with_connections(aws, 2)?;
-        Ok(Self { wrong_keys: WrongKeys::new(client.clone(), keys.clone()), client, devices, keys })
+        let wrong_keys = WrongKeys::new(client.clone(), keys.clone());
+        let live_keys = LiveKeys::new(client.clone(), keys.clone());
+        Ok(Self { client, devices, keys, live_keys, wrong_keys })
     }
 
     /// Registers `device` with `key`, which comes from `source`.
@@ -96,31 +126,92 @@ impl Registrations {
         source: SourceAddress,
         now: UnixSeconds,
     ) -> Result<Registered, RegisterError> {
+        let admission = tokio::time::timeout(ADMISSION_TIMEOUT, self.admit(device, key, source, now)).await;
+        let admitted = admission.unwrap_or_else(|_| Err(RegisterError::TryNotRecorded(late("dynamodb:UpdateItem"))))?;
+        let Some((found, admitted)) = admitted else { return Ok(Registered::Before) };
+        let judging = tokio::time::timeout(JUDGING_TIMEOUT, self.judge(device, key, found, now)).await;
+        let judged = judging.unwrap_or_else(|_| Err(late("dynamodb:TransactWriteItems").into()));
+        if matches!(judged, Err(RegisterError::KeyNotLive)) {
+            return Err(RegisterError::KeyNotLive);
+        }
+        let spent = judged.as_ref().ok().and_then(Option::as_ref);
+        let clearing = async { tokio::join!(self.wrong_keys.give_back(admitted), self.remove_entry(key, spent)) };
+        if tokio::time::timeout(CLEARING_TIMEOUT, clearing).await.is_err() {
+            tracing::warn!("no answer in time: a try at a registration key, or a spent key's entry, may be left");
+        }
+        judged.map(|spent| if spent.is_some() { Registered::Now } else { Registered::Before })
+    }
+
+    /// Reads what decides about a registration, and admits its try. Returns `None` if the device is registered with its
+    /// public key already: that takes no try.
+    async fn admit(
+        &self,
+        device: &NewDevice,
+        key: &RegistrationKey,
+        source: SourceAddress,
+        now: UnixSeconds,
+    ) -> Result<Option<(Found, Try)>, RegisterError> {
+        // The device is read after the key, as in `find`.
+        let (issued, tries) = tokio::join!(self.issued_key(key), self.wrong_keys.tries(source));
+        let found = Found { issued, public_key: self.public_key(device.id).await? };
+        if found.public_key.as_ref() == Some(&device.public_key) {
+            return Ok(None);
+        }
+        let admitted = self.wrong_keys.admit(source, tries?, now).await?;
+        Ok(Some((found, admitted)))
+    }
+
+    /// Judges an admitted try and registers its device; `found` is what was read before. Returns the key as it was issued,
+    /// `None` if the device has been registered with its public key meanwhile.
+    async fn judge(
+        &self,
+        device: &NewDevice,
+        key: &RegistrationKey,
+        found: Found,
+        now: UnixSeconds,
+    ) -> Result<Option<IssuedKey>, RegisterError> {
+        let mut first = Some(found);
         for attempt in 1..=RACE_ATTEMPTS {
-            // The device is read after the key: a copy of this request that has spent the key by then has written the
-            // device in the same transaction, and finding neither would refuse a device that is registered.
-            let (issued, locked_out) = tokio::join!(self.issued_key(key), self.wrong_keys.locked_out(source, now));
-            let registered = self.public_key(device.id).await?;
-            if registered.as_ref() == Some(&device.public_key) {
-                return Ok(Registered::Before);
+            let found = match first.take() {
+                Some(found) => found,
+                None => self.find(device.id, key).await?,
+            };
+            if found.public_key.as_ref() == Some(&device.public_key) {
+                return Ok(None);
             }
-            if let Some(retry_after_seconds) = locked_out? {
-                return Err(RegisterError::TooManyWrongKeys { retry_after_seconds });
-            }
-            let Some(issued) = issued?.filter(|issued| is_live(issued.expires_at, now)) else {
-                self.wrong_keys.count(source, now).await?;
+            let Some(issued) = found.issued?.filter(|issued| is_live(issued.expires_at, now)) else {
                 return Err(RegisterError::KeyNotLive);
             };
-            if registered.is_some() {
+            if found.public_key.is_some() {
                 return Err(RegisterError::RegisteredWithOtherKey);
             }
             match self.write_and_spend(device, key, &issued, now).await? {
-                Written::Done => return Ok(Registered::Now),
+                Written::Done => return Ok(Some(issued)),
                 Written::Raced => tokio::time::sleep(race_backoff(attempt)).await,
             }
         }
         let cause = "other writes came first each time".to_owned();
         Err(StoreError::Unavailable { operation: "dynamodb:TransactWriteItems", cause }.into())
+    }
+
+    /// Removes the entry of a key that was spent from its maker's live keys. The entry would lapse with the key: a failure
+    /// is only logged.
+    async fn remove_entry(&self, key: &RegistrationKey, spent: Option<&IssuedKey>) {
+        let Some(sub) = spent.map(|issued| issued.generated_by_sub.as_str()).filter(|sub| !sub.is_empty()) else {
+            return;
+        };
+        if let Err(error) = self.live_keys.remove(sub, key).await {
+            tracing::warn!(cause = %error, "a spent key's entry is left among its maker's live keys");
+        }
+    }
+
+    /// Reads the key, and then the device.
+    ///
+    /// A copy of this request that has spent the key by then has written the device in the same transaction. In the
+    /// other order a device that is registered could be refused, neither being found.
+    async fn find(&self, id: DeviceId, key: &RegistrationKey) -> Result<Found, StoreError> {
+        let issued = self.issued_key(key).await;
+        Ok(Found { issued, public_key: self.public_key(id).await? })
     }
 
     /// Reads a key, live or not.
@@ -211,33 +302,6 @@ impl IssuedKey {
     }
 }
 
-/// The reasons a transaction was cancelled for, one per item; `None` means that the item was not the cause.
-fn cancellation_codes<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<&str> {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-            codes.filter(|code| *code != "None").collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Returns `true` if every reason is another write on the same items.
-fn lost_a_race<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
-    let codes = cancellation_codes(error);
-    !codes.is_empty() && codes.iter().all(|code| ["ConditionalCheckFailed", "TransactionConflict"].contains(code))
-}
-
-/// A transaction that failed for another reason than a race.
-fn cancelled(error: &SdkError<TransactWriteItemsError, HttpResponse>) -> StoreError {
-    let operation = "dynamodb:TransactWriteItems";
-    let codes = cancellation_codes(error);
-    let cause = format!("cancelled: {}", codes.join(", "));
-    if codes.is_empty() {
-        StoreError::from_sdk(operation, error)
-    } else if codes.iter().any(|code| ["ValidationError", "ItemCollectionSizeLimitExceeded"].contains(code)) {
-        StoreError::Failed { operation, cause }
-    } else {
-        StoreError::Unavailable { operation, cause }
-    }
+fn late(operation: &'static str) -> StoreError {
+    StoreError::Unavailable { operation, cause: "no answer in time".to_owned() }
 }

@@ -1,127 +1,142 @@
-//! Counts wrong registration keys, so that guessing a live one is hopeless.
+//! Limits the tries at registration keys, so that guessing a live one is hopeless.
 //!
-//! A key is one of 36⁶ ≈ 2.2 × 10⁹. Per source address and hour [`ADDRESS_LIMIT`] wrong keys are answered; beyond that
-//! every key is refused until the hour ends, a live one too, for otherwise the guess would have worked. When all addresses
-//! together exceed [`ALL_LIMIT`] in the hour, an address that has sent [`FUMBLES`] wrong ones has sent enough: many
-//! addresses do not add up to many guesses, and an installer who mistypes is not locked out by strangers. With 20 keys
-//! live, one address finds one with a probability of 2.6 × 10⁻⁵ a day; 15,000 addresses, which the API's own throttle
-//! lets through, with one of 0.02.
+//! A key is one of 36⁶ = 2,176,782,336. Every try at one is admitted before the key is judged, and given back unless the
+//! key was wrong: good registrations use up nothing.
 //!
-//! The counts are items of the keys' table, without `generated_by_sub`, so that no list shows them:
+//! - An address has a bucket of [`BURST`](address::BURST) tries, which gets one back every
+//!   [`INTERVAL_SECONDS`](address::INTERVAL_SECONDS). One conditional write on the address's own item takes a try; it
+//!   alone decides, so that of any number of requests at once no more than the bucket holds are judged. The bucket is
+//!   never full for longer than one interval after the last guess: then an honest key of that address passes. While
+//!   guessing goes on at `r` guesses a second, nobody can tell an honest try from a guess, and a place that becomes free
+//!   is open for `1 / r` seconds of 30 on the average: an honest try passes with a chance of 1 in `30 r`, which is 3 % at
+//!   one guess a second and 0.03 % at a hundred. More than [`BURST`](address::BURST) honest tries of one address at the
+//!   same moment are refused like guesses.
+//! - All addresses together have [`ALL_LIMIT`] tries in an hour of the clock. An address that has used its first
+//!   [`FIRST_TRIES`] of the hour is refused beyond that; the first ones are not, so that strangers lock nobody out. The
+//!   count is read before the try is admitted and raised before the key is judged. Of requests in flight at the same
+//!   moment, at most 1,000 (Lambda's default concurrency of an account), each may have read it before the others raised
+//!   it. So `A` addresses have at most `5 A + 5,000 + 1,000` wrong keys judged in an hour. A failure to read or to raise
+//!   the count refuses tries beyond an address's first ones, and no others.
 //!
-//! | attribute | type | holds |
-//! |---|---|---|
-//! | `key` | S | `wrong-keys#`, the hour's start, `#`, an address or `all-` and a shard |
-//! | `wrong_keys` | N | how many |
-//! | `ttl` | N | the hour's end |
+//! | addresses | wrong keys an hour, at most | chance a day that one is one of 20 live keys |
+//! |---:|---:|---:|
+//! | 1 | 120 (240 in the first) | 2.8 × 10⁻⁵ |
+//! | 100 | 6,500 | 1.4 × 10⁻³ |
+//! | 15,000 | 81,000 | 0.018 |
+//! | 100,000 | 506,000 | 0.11 |
+//!
+//! A chance is wrong keys in a day × live keys / 36⁶. The term `5 A` remains: whoever owns a hundred thousand addresses
+//! (of IPv6, /48 networks) gets as far as the last row. One user has at most 200 live keys, and the chance grows with them.
+//! A try that is lost (its function crashed, or giving back failed) counts as a guess until the bucket has got it back.
+//!
+//! The counts are items of the keys' table, without `generated_by_sub`, so that no list shows them. Refused tries write
+//! nothing to the shared ones, and one address's item takes 1,000 writes a second: beyond that its own tries are 503.
 
-use std::net::IpAddr;
+mod address;
+mod all;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_core::source_address::SourceAddress;
 use firefly_core::time::UnixSeconds;
-use futures_util::future::try_join_all;
+
+use address::{AddressTries, Tries, Written};
+use all::AllTries;
 
 use crate::error::StoreError;
-use crate::item::seconds;
+use crate::race::RACE_ATTEMPTS;
 
-/// The window in which wrong keys are counted, in seconds.
-const WINDOW_SECONDS: u64 = 3_600;
-/// Most wrong keys of one address in a window.
-const ADDRESS_LIMIT: u64 = 120;
-/// Wrong keys of all addresses in a window beyond which guessing is under way.
+/// Seconds of the hour of the clock in which tries of all addresses are counted.
+const HOUR_SECONDS: u64 = 3_600;
+/// Tries of all addresses in an hour beyond which guessing is under way.
 const ALL_LIMIT: u64 = 5_000;
-/// Wrong keys that an address may send in a window even then.
-const FUMBLES: u64 = 5;
-/// Items over which the count of all addresses is spread: one item takes 1,000 writes a second.
-const SHARDS: u64 = 4;
+/// Tries of an address in an hour that the count of all addresses does not limit.
+const FIRST_TRIES: u64 = 5;
 
-/// The counts of wrong keys.
+/// The limits of tries at registration keys.
 pub(super) struct WrongKeys {
-    client: Client,
-    table: String,
+    address: AddressTries,
+    all: AllTries,
+}
+
+/// A try that was admitted. It is given back unless its key was wrong.
+#[derive(Clone, Copy)]
+pub(super) struct Try {
+    source: SourceAddress,
+    hour: UnixSeconds,
+    in_all: bool,
+}
+
+/// The reason for which a try is not admitted.
+pub(super) enum TryError {
+    /// The address, or all together, have used up their tries.
+    TooMany { retry_after_seconds: u64 },
+    /// The try could not be recorded.
+    NotRecorded(StoreError),
 }
 
 impl WrongKeys {
     pub(super) fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { address: AddressTries::new(client.clone(), table.clone()), all: AllTries::new(client, table) }
     }
 
-    /// Seconds until keys of an address that has sent too many wrong ones are looked at again; `None` for any other
-    /// address.
-    pub(super) async fn locked_out(&self, source: SourceAddress, now: UnixSeconds) -> Result<Option<u64>, StoreError> {
-        let window = window(now);
-        let own = self.wrong_keys(address_key(source, window)).await?;
-        let too_many = if own < FUMBLES {
-            false
-        } else if own >= ADDRESS_LIMIT {
-            true
-        } else {
-            let shards = (0..SHARDS).map(|shard| self.wrong_keys(shard_key(shard, window)));
-            try_join_all(shards).await?.iter().sum::<u64>() > ALL_LIMIT
-        };
-        let retry_after_seconds = window.saturating_add(WINDOW_SECONDS).get().saturating_sub(now.get());
-        Ok(too_many.then_some(retry_after_seconds))
+    /// Reads the tries of an address: a hint for [`Self::admit`].
+    pub(super) async fn tries(&self, source: SourceAddress) -> Result<Option<Tries>, StoreError> {
+        self.address.read(source).await
     }
 
-    /// Counts a wrong key.
-    pub(super) async fn count(&self, source: SourceAddress, now: UnixSeconds) -> Result<(), StoreError> {
-        let window = window(now);
-        let own = self.add_wrong_key(address_key(source, window), window);
-        let all = self.add_wrong_key(shard_key(shard_of(source), window), window);
-        tokio::try_join!(own, all).map(|_| ())
+    /// Admits a try. `hint` is the address's item as it was last seen; the write is conditional on it, and a refused one
+    /// returns the item as it is.
+    pub(super) async fn admit(
+        &self,
+        source: SourceAddress,
+        mut hint: Option<Tries>,
+        now: UnixSeconds,
+    ) -> Result<Try, TryError> {
+        let hour = UnixSeconds::new(now.get() / HOUR_SECONDS * HOUR_SECONDS);
+        let mut most = FIRST_TRIES;
+        for _ in 0..RACE_ATTEMPTS {
+            if let Some(retry_after_seconds) = hint.as_ref().and_then(|tries| tries.wait(now)) {
+                return Err(TryError::TooMany { retry_after_seconds });
+            }
+            if most == FIRST_TRIES && hint.as_ref().is_some_and(|tries| tries.in_hour(hour) >= FIRST_TRIES) {
+                if self.all.count(hour).await.map_err(TryError::NotRecorded)? > ALL_LIMIT {
+                    let end = hour.saturating_add(HOUR_SECONDS);
+                    return Err(TryError::TooMany { retry_after_seconds: end.get().saturating_sub(now.get()).max(1) });
+                }
+                most = u64::MAX;
+            }
+            match self.address.take(source, hint.as_ref(), hour, most, now).await.map_err(TryError::NotRecorded)? {
+                Written::Done => return self.count(Try { source, hour, in_all: true }, most == FIRST_TRIES).await,
+                Written::Refused(tries) => hint = tries,
+            }
+        }
+        let cause = "other tries came first each time".to_owned();
+        Err(TryError::NotRecorded(StoreError::Unavailable { operation: "dynamodb:UpdateItem", cause }))
     }
 
-    async fn wrong_keys(&self, key: String) -> Result<u64, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("key", AttributeValue::S(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("dynamodb:GetItem", &error))?;
-        let count = output.item.as_ref().and_then(|item| item.get("wrong_keys")?.as_n().ok()?.parse().ok());
-        Ok(count.unwrap_or(0))
+    /// Gives a try back. A failure is only logged: the try then counts as a guess.
+    pub(super) async fn give_back(&self, admitted: Try) {
+        let own = self.address.give_back(admitted.source, admitted.hour);
+        let all =
+            async { if admitted.in_all { self.all.give_back(admitted.source, admitted.hour).await } else { Ok(()) } };
+        let (own, all) = tokio::join!(own, all);
+        for error in [own.err(), all.err()].into_iter().flatten() {
+            tracing::warn!(cause = %error, "a try at a registration key is not given back");
+        }
     }
 
-    async fn add_wrong_key(&self, key: String, window: UnixSeconds) -> Result<(), StoreError> {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("key", AttributeValue::S(key))
-            .update_expression("ADD wrong_keys :one SET #ttl = :end")
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .expression_attribute_values(":end", seconds(window.saturating_add(WINDOW_SECONDS)))
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("dynamodb:UpdateItem", &error))?;
-        Ok(())
+    /// Counts a try among those of all addresses. Only one of an address's first tries is admitted without it.
+    async fn count(&self, admitted: Try, is_first: bool) -> Result<Try, TryError> {
+        match self.all.add(admitted.source, admitted.hour).await {
+            Ok(()) => Ok(admitted),
+            Err(error) if is_first => {
+                tracing::warn!(cause = %error, "a try at a registration key is not counted among all addresses'");
+                Ok(Try { in_all: false, ..admitted })
+            }
+            Err(error) => {
+                self.give_back(Try { in_all: false, ..admitted }).await;
+                Err(TryError::NotRecorded(error))
+            }
+        }
     }
-}
-
-/// The start of the window that `now` is in.
-fn window(now: UnixSeconds) -> UnixSeconds {
-    UnixSeconds::new(now.get() / WINDOW_SECONDS * WINDOW_SECONDS)
-}
-
-fn address_key(source: SourceAddress, window: UnixSeconds) -> String {
-    format!("wrong-keys#{}#{source}", window.get())
-}
-
-fn shard_key(shard: u64, window: UnixSeconds) -> String {
-    format!("wrong-keys#{}#all-{shard}", window.get())
-}
-
-/// One of the [`SHARDS`], the same for the same address.
-fn shard_of(source: SourceAddress) -> u64 {
-    let sum = |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, byte| sum.wrapping_add(u64::from(*byte)));
-    let bytes = match source.address() {
-        IpAddr::V4(address) => sum(&address.octets()),
-        IpAddr::V6(address) => sum(&address.octets()),
-    };
-    bytes % SHARDS
 }

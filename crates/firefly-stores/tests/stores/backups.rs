@@ -25,7 +25,7 @@ async fn scene() -> (Engines, VerifiedDevice) {
 }
 
 async fn put(engines: &Engines, device: &VerifiedDevice, content: &[u8], etag: Option<ETag>) -> Result<(), StoreError> {
-    engines.backups().put(device, EnvelopeBytes::parse(envelope(content)).unwrap(), etag).await
+    engines.backups().put(device, EnvelopeBytes::parse(envelope(content)).unwrap(), etag).await.map(|_| ())
 }
 
 #[test]
@@ -111,6 +111,17 @@ async fn an_object_that_ends_early_is_an_outage() {
     let error = engines.backups().get(&device).await.unwrap_err();
     let StoreError::Unavailable { operation, cause } = error else { panic!("{error}") };
     assert_eq!((operation, cause.as_str()), ("s3:GetObject", "the object could not be read to its end"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_taken_back_uncovers_the_one_before_it() {
+    let (engines, device) = scene().await;
+    put(&engines, &device, b"before", Some(etag('a'))).await.unwrap();
+    let (backups, after) = (engines.backups(), EnvelopeBytes::parse(envelope(b"after")).unwrap());
+    let written = backups.put(&device, after, None).await.unwrap();
+    backups.take_back(&device, written).await.unwrap();
+    let stored = engines.backups().get(&device).await.unwrap().unwrap();
+    assert_eq!((Bytes::from(stored.bytes), stored.etag), (envelope(b"before"), Some(etag('a'))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

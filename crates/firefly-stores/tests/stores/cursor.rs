@@ -15,11 +15,17 @@ const OF_PRODUCT: &str = concat!(
     "wicHJvZHVjdF9oZXgiOiIweDAwMDBGMUYxIn0"
 );
 
+/// Like [`OF_PRODUCT`], but in the index of keys.
+const IN_KEYS: &str = concat!(
+    "eyJ1dWlkIjoiWkRZd09XWTBOV1F0WXpBeVppMHlaVGxsTFRrek1UZ3ROVEUzTUdZM1lqQm1aRGt5Iiwi",
+    "cHJvZHVjdF9oZXgiOiIweDAwMDBGMUYxIiwiaW5kZXgiOiJwcm9kdWN0X2hleC1rZXlzLWluZGV4In0"
+);
+
 /// The white space of JSON (RFC 8259 §2).
 const WHITE_SPACE: &[u8] = b" \t\n\r";
 
-/// The character that makes the text of a cursor end in a further byte of JSON: the last two bits of the 79 or 115
-/// characters are unused, and these six follow them.
+/// The character that makes the text of a cursor end in a further byte of JSON: the last two bits of the 79, 115 or
+/// 159 characters are unused, and these six follow them.
 fn characters_of_white_space() -> Vec<u8> {
     let text = |byte: &u8| *URL_SAFE_NO_PAD.encode([0, 0, *byte]).as_bytes().last().unwrap();
     WHITE_SPACE.iter().map(text).collect()
@@ -27,7 +33,7 @@ fn characters_of_white_space() -> Vec<u8> {
 
 #[test]
 fn a_cursor_has_no_other_length() {
-    for cursor in [OF_ALL, OF_PRODUCT] {
+    for cursor in [OF_ALL, OF_PRODUCT, IN_KEYS] {
         assert_eq!(cursor.parse::<Cursor>().unwrap().to_string(), cursor);
         assert_no_other_length(cursor.as_bytes(), &characters_of_white_space(), text(str::parse::<Cursor>));
         let json = URL_SAFE_NO_PAD.decode(cursor).unwrap();

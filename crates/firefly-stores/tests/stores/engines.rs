@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, CreateGlobalSecondaryIndexAction,
+    DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType,
 };
 use emulator_kit::{Grants, Limits, Listener, Principal, Principals};
 use emulator_s3::object_store::ObjectStore;
@@ -22,6 +23,10 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 pub(crate) const DEVICES: &str = "devices";
 pub(crate) const KEYS: &str = "keys";
 pub(crate) const BUCKET: &str = "backups";
+/// The index of the devices by product.
+pub(crate) const KEYS_INDEX: &str = "product_hex-keys-index";
+/// The one that earlier deployments made, of all attributes.
+pub(crate) const ALL_INDEX: &str = "product_hex-index";
 /// The clock of the tests.
 pub(crate) const NOW: UnixSeconds = UnixSeconds::new(2_000_000_000);
 
@@ -103,6 +108,26 @@ impl Engines {
         self.items.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
     }
 
+    /// Adds [`ALL_INDEX`] to the table of devices.
+    pub(crate) async fn add_all_index(&self) {
+        let all = Projection::builder().projection_type(ProjectionType::All).build();
+        let index = CreateGlobalSecondaryIndexAction::builder().index_name(ALL_INDEX).projection(all);
+        let index = index.key_schema(hash_key("product_hex")).build().unwrap();
+        self.update_index(GlobalSecondaryIndexUpdate::builder().create(index).build()).await;
+    }
+
+    /// Drops an index of the table of devices.
+    pub(crate) async fn drop_index(&self, name: &str) {
+        let index = DeleteGlobalSecondaryIndexAction::builder().index_name(name).build().unwrap();
+        self.update_index(GlobalSecondaryIndexUpdate::builder().delete(index).build()).await;
+    }
+
+    async fn update_index(&self, update: GlobalSecondaryIndexUpdate) {
+        let table = self.items.update_table().table_name(DEVICES).global_secondary_index_updates(update);
+        let table = table.attribute_definitions(string("uuid")).attribute_definitions(string("product_hex"));
+        table.send().await.unwrap();
+    }
+
     /// The item of this key.
     pub(crate) async fn item(&self, table: &str, key: &str) -> Option<Item> {
         let name = if table == DEVICES { "uuid" } else { "key" };
@@ -140,9 +165,9 @@ fn string(name: &str) -> AttributeDefinition {
 }
 
 async fn create_devices(client: &aws_sdk_dynamodb::Client) {
-    let all = Projection::builder().projection_type(ProjectionType::All).build();
-    let index = GlobalSecondaryIndex::builder().index_name("product_hex-index").key_schema(hash_key("product_hex"));
-    let index = index.projection(all).build().unwrap();
+    let projection = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+    let index = GlobalSecondaryIndex::builder().index_name(KEYS_INDEX).key_schema(hash_key("product_hex"));
+    let index = index.projection(projection).build().unwrap();
     let create = client.create_table().table_name(DEVICES).billing_mode(BillingMode::PayPerRequest);
     let create = create.key_schema(hash_key("uuid")).global_secondary_indexes(index);
     let create = create.attribute_definitions(string("uuid")).attribute_definitions(string("product_hex"));

@@ -13,6 +13,7 @@ mod cursor;
 mod engines;
 mod faults;
 mod listing;
+mod operator;
 mod registration_keys;
 mod registrations;
 mod replay_record;

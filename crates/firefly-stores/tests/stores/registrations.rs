@@ -276,3 +276,27 @@ async fn a_read_that_fails_is_a_store_error() {
         assert_eq!(matches!(error, StoreError::Failed { operation: "dynamodb:GetItem", .. }), !may_help, "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_key_leaves_its_maker_s_live_keys_and_a_failure_of_that_changes_no_answer() {
+    for (fault, left) in [(None, 1), (Some(Fault::json_error(400, "AccessDeniedException")), 2)] {
+        let (engines, controller) = (Engines::start().await, Controller::new(1));
+        put_key(&engines, "ABC123", NOW.get() + 1).await;
+        let entries = item([("ABC123", number(NOW.get() + 1)), ("DEF456", number(NOW.get() + 1))]);
+        let record = item([
+            ("key", text("live-keys#anna")),
+            ("version", number(7)),
+            ("turnover_at", number(NOW.get() + 1)),
+            ("keys", aws_sdk_dynamodb::types::AttributeValue::M(entries)),
+        ]);
+        engines.put(KEYS, record).await;
+        // The try and its count, then giving back both and the key's entry.
+        let failing =
+            fault.into_iter().flat_map(|fault| [Fault::Pass, Fault::Pass, fault.clone(), fault.clone(), fault]);
+        engines.faults.next("UpdateItem", failing.collect::<Vec<_>>());
+        assert_eq!(register(&engines, &controller, "ABC123").await.unwrap(), Registered::Now);
+        let record = engines.item(KEYS, "live-keys#anna").await.unwrap();
+        assert_eq!(record["keys"].as_m().unwrap().len(), left);
+        assert_eq!(record["version"], number(9 - left));
+    }
+}

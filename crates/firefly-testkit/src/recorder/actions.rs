@@ -31,6 +31,13 @@ const OBJECT_OPERATIONS: [(Method, &str); 4] = [
     (Method::PUT, "s3:PutObject"),
 ];
 
+/// S3's operations on one version of an object. Sources: as of [`OBJECT_OPERATIONS`].
+const VERSION_OPERATIONS: [(Method, &str); 3] = [
+    (Method::DELETE, "s3:DeleteObjectVersion"),
+    (Method::GET, "s3:GetObjectVersion"),
+    (Method::HEAD, "s3:GetObjectVersion"),
+];
+
 /// Headers with which PutObject takes further actions, and the one that makes it CopyObject.
 ///
 /// Source: S3 User Guide, "Required permissions for Amazon S3 API operations".
@@ -83,16 +90,25 @@ impl Call {
 
     fn of_s3(&self, status: StatusCode) -> Option<Vec<Used>> {
         let uri = self.request.uri();
-        let (bucket, _) = uri.path().strip_prefix('/')?.split_once('/').filter(|(_, key)| !key.is_empty())?;
-        // Any other query selects a version or another operation.
-        let plain = uri.query().is_none_or(|query| query.starts_with("x-id=") && !query.contains('&'));
+        let path = uri.path().strip_prefix('/')?;
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        let query: Vec<_> = uri.query().unwrap_or_default().split('&').filter(|part| !part.is_empty()).collect();
+        let has = |name: &str| query.iter().any(|part| part.split('=').next() == Some(name));
+        if key.is_empty() {
+            let lists = self.request.method() == Method::GET && has("versions");
+            return lists
+                .then(|| vec![self.taking("s3:ListBucketVersions".to_owned(), format!("arn:aws:s3:::{bucket}"))]);
+        }
+        let operations = if has("versionId") { &VERSION_OPERATIONS[..] } else { &OBJECT_OPERATIONS };
+        // Any other query selects another operation.
+        let plain = query.iter().all(|part| part.starts_with("x-id=") || part.starts_with("versionId="));
         let further = FURTHER_ACTIONS.iter().any(|header| self.request.headers().contains_key(*header));
-        let operation = OBJECT_OPERATIONS.iter().find(|(method, _)| method == self.request.method());
+        let operation = operations.iter().find(|(method, _)| method == self.request.method());
         let (method, action) = operation.filter(|_| plain && !further)?;
         let mut used = vec![self.taking((*action).to_owned(), format!("arn:aws:s3:::{bucket}/*"))];
         // An absent key is answered 404 to those who may list the bucket, 403 to others. Of a HEAD it makes no difference
         // here: its failure counts as absence.
-        if status == StatusCode::NOT_FOUND && method == Method::GET {
+        if status == StatusCode::NOT_FOUND && method == Method::GET && !has("versionId") {
             used.push(self.taking("s3:ListBucket".to_owned(), format!("arn:aws:s3:::{bucket}")));
         }
         Some(used)

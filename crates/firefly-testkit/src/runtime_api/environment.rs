@@ -12,6 +12,7 @@ pub fn template(function: &str) -> FunctionTemplate {
         ("SharedLayerArn", ""),
         ("AppConfigExtensionLayerArn", ""),
         ("AppConfigEnv", ""),
+        ("EdgeSecretSha256", ""),
         ("BackupBucketName", ""),
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();

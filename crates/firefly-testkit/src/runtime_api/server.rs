@@ -43,6 +43,7 @@ struct Api {
     /// The invocations that the process works on, by request id.
     under_way: StdMutex<HashMap<String, (Instant, oneshot::Sender<Reply>)>>,
     asked: watch::Sender<Asked>,
+    configuration_is_held: watch::Sender<bool>,
 }
 
 /// The number of times that a process has asked for an event, and the time of the last one.
@@ -70,6 +71,7 @@ impl RuntimeApiServer {
             queue: Mutex::new(queue),
             under_way: StdMutex::default(),
             asked: watch::Sender::default(),
+            configuration_is_held: watch::Sender::default(),
         });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -95,6 +97,11 @@ impl RuntimeApiServer {
     /// Sets how long invocations may take that are handed out from now on.
     pub fn set_time_left(&self, time_left: Duration) {
         *self.api.time_left.lock().unwrap_or_else(PoisonError::into_inner) = time_left;
+    }
+
+    /// Has the AppConfig extension hold its answers back, or give those that it holds.
+    pub fn hold_configuration(&self, held: bool) {
+        self.api.configuration_is_held.send_replace(held);
     }
 
     /// Waits until the process has asked for an event so many times, and returns when it did so last.
@@ -156,6 +163,8 @@ async fn error(State(api): State<Arc<Api>>, Path(request_id): Path<String>, text
 
 /// AppConfig's profile `logging`, as the extension answers.
 async fn logging(State(api): State<Arc<Api>>, Path(application): Path<String>) -> Result<&'static str, StatusCode> {
+    let mut held = api.configuration_is_held.subscribe();
+    drop(held.wait_for(|held| !*held).await);
     if application == api.function_name { Ok(r#"{"logging":"TRACE"}"#) } else { Err(StatusCode::NOT_FOUND) }
 }
 

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use firefly_core::replay::UPLOADS_PER_DAY;
 use firefly_core::time::UnixSeconds;
 use firefly_device::{Identity, random_nonce};
 use firefly_functions::{ALL, Caller};
 use firefly_runtime::Metrics;
 use firefly_testkit::runtime_api::Event;
+use firefly_testkit::stored::{DEVICES, item, number, text};
 use firefly_testkit::{Invoked, TestCloud, new_device};
 use serde_json::Value;
 
@@ -43,7 +46,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn new(cloud: &'a TestCloud, lines: &Lines, name: &str) -> Self {
+    pub(super) fn new(cloud: &'a TestCloud, lines: &Lines, name: &str) -> Self {
         Self::with(cloud, lines, name, &[])
     }
 
@@ -66,7 +69,13 @@ impl<'a> Asked<'a> {
     }
 
     /// The same of a request signed some seconds ago.
-    async fn answers_signed(&self, status: u16, device: &Identity, age_seconds: u64, change: impl Fn(Event) -> Event) {
+    pub(super) async fn answers_signed(
+        &self,
+        status: u16,
+        device: &Identity,
+        age_seconds: u64,
+        change: impl Fn(Event) -> Event,
+    ) {
         let sent_at = UnixSeconds::new(self.cloud.now().get() - age_seconds);
         let headers = device.sign(&random_nonce(&mut rand::rng()), sent_at);
         self.answers(status, |event| change(event.signed(&headers))).await;
@@ -93,6 +102,30 @@ impl<'a> Asked<'a> {
 fn asked(lines: &Lines) -> BTreeSet<String> {
     let names = lines.parsed().into_iter().filter_map(|line| Some(line["FunctionName"].as_str()?.to_owned()));
     names.map(|name| name.trim_start_matches("firefly-").to_owned()).collect()
+}
+
+/// A registered device whose replay record cannot be read.
+pub(super) async fn with_malformed_record(cloud: &TestCloud) -> Identity {
+    let device = cloud.registered_device().await;
+    let key = text(format!("{}#replay", device.uuid()));
+    cloud.put_item(DEVICES, item([("uuid", key), ("version", number(1)), ("nonces", text("broken"))])).await;
+    device
+}
+
+/// A registered device that has used up its uploads of the day.
+pub(super) async fn with_spent_quota(cloud: &TestCloud) -> Identity {
+    let device = cloud.registered_device().await;
+    let today = cloud.now().get() / 86_400;
+    let record = item([
+        ("uuid", text(format!("{}#replay", device.uuid()))),
+        ("version", number(1)),
+        ("turnover_at", number(cloud.now().get() + 60)),
+        ("nonces", AttributeValue::M([].into())),
+        ("uploads_day", number(today)),
+        ("uploads", number(UPLOADS_PER_DAY)),
+    ]);
+    cloud.put_item(DEVICES, record).await;
+    device
 }
 
 /// One answer of every kind that is counted, on a cloud of its own.
@@ -138,8 +171,18 @@ pub(super) async fn metrics() -> BTreeSet<Metric> {
     let deleting = Asked::new(cloud, lines, "func-api-devices-backup-delete");
     deleting.answers_signed(200, device, 0, same).await;
     deleting.answers_signed(401, device, 11, same).await;
+    uploading.answers_signed(429, &with_spent_quota(cloud).await, 0, upload).await;
     for function in ALL.iter().filter(|function| !asked(lines).contains(function.name)) {
         Asked::new(cloud, lines, function.name).answers_genuine(device).await;
+    }
+    let broken = &with_malformed_record(cloud).await;
+    for function in ALL.iter().filter(|function| function.caller == Caller::Device) {
+        let asked = Asked::new(cloud, lines, function.name);
+        asked.answers_signed(503, broken, 0, same).await;
+        // The registration alone says that there is none.
+        let unknown =
+            if function.statuses.contains(&404) && function.name.contains("registration") { 404 } else { 401 };
+        asked.answers_signed(unknown, &new_device(), 0, same).await;
     }
 
     lines.parsed().iter().flat_map(of_line).collect()

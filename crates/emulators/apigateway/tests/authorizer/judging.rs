@@ -75,6 +75,36 @@ async fn a_claim_that_is_absent_of_another_type_or_of_another_value_is_its_own_r
     }
 }
 
+/// The text of a claim is all that a function gets: `[a b]` is two groups.
+#[tokio::test]
+async fn groups_that_cannot_be_told_apart_are_refused() {
+    let issuer = Issuer::new();
+    let authorizer = issuer.authorizer();
+    for (groups, expected) in [
+        (json!(["admins"]), Ok(())),
+        (json!(["users", "admins"]), Ok(())),
+        (json!([]), Ok(())),
+        (json!("admins"), Ok(())),
+        (json!(["[admins]", "admins]"]), Ok(())),
+        (json!([1, true, null]), Ok(())),
+        (json!({ "a group": "of a group" }), Ok(())),
+        (json!(["x admins"]), Err(Unauthorized::Groups)),
+        (json!(["users", "x admins y"]), Err(Unauthorized::Groups)),
+        (json!(["x\tadmins"]), Err(Unauthorized::Groups)),
+        (json!(["x\nadmins"]), Err(Unauthorized::Groups)),
+        (json!(["x\u{a0}admins"]), Err(Unauthorized::Groups)),
+        (json!(["x\u{2003}admins"]), Err(Unauthorized::Groups)),
+        (json!(["x\0admins"]), Err(Unauthorized::Groups)),
+        (json!([["x", "admins", "y"]]), Err(Unauthorized::Groups)),
+        (json!([{ "x": "y", "z admins": "" }]), Err(Unauthorized::Groups)),
+        (json!("x admins"), Err(Unauthorized::Groups)),
+        (json!("[admins]"), Err(Unauthorized::Groups)),
+    ] {
+        let token = issuer.token_with(&json!({ "cognito:groups": groups }));
+        assert_eq!(judge(&authorizer, &token).await, expected, "{groups}");
+    }
+}
+
 #[tokio::test]
 async fn only_rsa_signatures_of_a_known_key_count() {
     let issuer = Issuer::new();

@@ -21,6 +21,12 @@ pub enum ObjectStoreError {
     /// The key has no version of that id.
     #[error("there is no such version")]
     NoSuchVersion,
+    /// There is no upload of that id and key.
+    #[error("there is no such upload")]
+    NoSuchUpload,
+    /// A part of that number and ETag has not arrived.
+    #[error("there is no such part")]
+    NoSuchPart,
     /// The condition of a conditional put does not hold.
     #[error("the condition of the request does not hold")]
     PreconditionFailed,

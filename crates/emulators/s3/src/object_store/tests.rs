@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -27,6 +28,10 @@ fn file_of(store: &ObjectStore, key: &str, version: &Version) -> PathBuf {
     store.key_directory(BUCKET, key).unwrap().join(&version.id)
 }
 
+fn names_of_buckets(store: &ObjectStore) -> Vec<String> {
+    store.buckets().unwrap().into_iter().map(|(name, _)| name).collect()
+}
+
 #[test]
 fn a_reopened_store_has_every_version() {
     let dir = TempDir::new().unwrap();
@@ -41,7 +46,7 @@ fn a_reopened_store_has_every_version() {
     assert_eq!(found.read().unwrap(), b"second");
     assert_eq!(store.find_version(BUCKET, "key", &first.id).unwrap().version, first);
     assert_eq!(store.list_versions(BUCKET, "").unwrap(), [second, first]);
-    assert_eq!(store.buckets().unwrap(), [BUCKET]);
+    assert_eq!(names_of_buckets(&store), [BUCKET]);
 }
 
 #[test]
@@ -135,6 +140,73 @@ fn readers_never_miss_an_object_that_is_overwritten() {
     assert_eq!(store.find(BUCKET, "key").unwrap().read().unwrap(), b"99");
 }
 
+/// A store whose clock shows so many days after the epoch.
+fn open_on_day(dir: &TempDir, day: f64) -> ObjectStore {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(day * 86_400.0);
+    let store = ObjectStore::open(dir.path()).unwrap().with_clock(move || now);
+    let rules = [(7, 10), (90, 0)]
+        .map(|(noncurrent_days, newer_noncurrent_versions)| Expiration { noncurrent_days, newer_noncurrent_versions });
+    let store = store.with_expirations(rules.to_vec()).unwrap();
+    store.create_bucket(BUCKET).unwrap();
+    store
+}
+
+fn bodies(store: &ObjectStore) -> Vec<String> {
+    let versions = store.list_versions(BUCKET, "").unwrap();
+    let body = |version: &Version| store.find_version(BUCKET, "key", &version.id).unwrap().read().unwrap();
+    versions.iter().map(|version| String::from_utf8(body(version)).unwrap()).collect()
+}
+
+/// Versions 0 to 14, stored on day 1, 14 being current.
+fn fifteen_versions() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let store = open_on_day(&dir, 1.0);
+    for number in 0..15 {
+        store.put(BUCKET, "key", object(&number.to_string()), &Precondition::None).unwrap();
+    }
+    assert_eq!(bodies(&store).len(), 15, "all are there on the first day");
+    dir
+}
+
+#[test]
+fn beyond_the_ten_newest_an_old_version_is_kept_for_seven_days() {
+    let dir = fifteen_versions();
+    let newest = |count: usize| (0..15).rev().take(count).map(|number| number.to_string()).collect::<Vec<_>>();
+    for (day, kept) in [(7.9, 15), (8.0, 11), (90.9, 11), (91.0, 1), (1_000.0, 1)] {
+        assert_eq!(bodies(&open_on_day(&dir, day)), newest(kept), "on day {day}");
+    }
+}
+
+#[test]
+fn a_new_version_removes_those_of_its_key_that_have_expired() {
+    for (day, kept) in [(7.9, 16), (8.0, 11), (91.0, 2)] {
+        let dir = fifteen_versions();
+        let store = open_on_day(&dir, 1.0);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(day * 86_400.0);
+        let store = store.with_clock(move || now);
+        store.put(BUCKET, "key", object("new"), &Precondition::None).unwrap();
+        // The current one of before is old from now on.
+        assert_eq!(bodies(&store).len(), kept, "on day {day}");
+    }
+}
+
+#[test]
+fn a_delete_marker_goes_with_the_last_version_behind_it() {
+    let dir = fifteen_versions();
+    open_on_day(&dir, 2.0).delete(BUCKET, "key").unwrap();
+    for (day, kept) in [(7.9, 16), (8.0, 11), (91.9, 2), (92.0, 0)] {
+        let versions = open_on_day(&dir, day).list_versions(BUCKET, "").unwrap();
+        assert_eq!(versions.len(), kept, "on day {day}");
+    }
+}
+
+#[test]
+fn a_store_without_rules_and_one_whose_clock_was_set_back_remove_nothing() {
+    let dir = fifteen_versions();
+    assert_eq!(bodies(&open_on_day(&dir, 0.0)).len(), 15);
+    assert_eq!(bodies(&open(&dir)).len(), 15);
+}
+
 #[test]
 fn bucket_names_are_those_of_s3() {
     let dir = TempDir::new().unwrap();
@@ -143,5 +215,5 @@ fn bucket_names_are_those_of_s3() {
         assert!(matches!(store.create_bucket(name), Err(ObjectStoreError::InvalidBucketName(_))), "{name:?}");
         assert!(matches!(store.find(name, "key"), Err(ObjectStoreError::NoSuchBucket(_))), "{name:?}");
     }
-    assert_eq!(store.buckets().unwrap(), [BUCKET]);
+    assert_eq!(names_of_buckets(&store), [BUCKET]);
 }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+mod copies;
+mod listings;
+mod multipart;
 mod objects;
 mod refusals;
 mod server;

@@ -17,6 +17,8 @@ pub(crate) fn create(state: &mut State, parameters: &Parameters) -> Result<Strin
     let (name, change_set, kind) =
         (&parameters["StackName"], &parameters["ChangeSetName"], parameters["ChangeSetType"].as_str());
     state.roles.push(parameters.get("RoleARN").cloned());
+    // By it costs are seen, and the stack's resources get it.
+    assert_eq!(pairs(parameters, "Tags", "Key", "Value"), [("Application".to_owned(), "firefly".to_owned())].into());
     if kind != "UPDATE" && state.stack(name).is_none() {
         let mut shell = Stack::new(name, state.stacks.len(), "REVIEW_IN_PROGRESS");
         shell.event("REVIEW_IN_PROGRESS", "User Initiated");

@@ -94,21 +94,25 @@ impl TemplateDocument {
                 let (resource, attribute) = path.split_once('.').unwrap();
                 json!(format!("arn:{attribute}:{}", self.reference(resource)))
             }
-            ("!Sub", Yaml::String(text)) => {
-                let mut text = text.clone();
-                while let Some(start) = text.find("${") {
-                    let end = start + text[start..].find('}').unwrap();
-                    let name = text[start + 2..end].split('.').next().unwrap().to_owned();
-                    text.replace_range(start..=end, &self.reference(&name));
-                }
-                json!(text)
-            }
+            ("!Sub", Yaml::String(text)) => json!(self.substitute(text, &Yaml::Null)),
+            ("!Sub", Yaml::Sequence(items)) => json!(self.substitute(items[0].as_str().unwrap(), &items[1])),
             ("!If", Yaml::Sequence(items)) => {
                 let holds = self.condition(&self.sections["Conditions"][items[0].as_str().unwrap()]);
                 self.resolve(&items[if holds { 1 } else { 2 }])
             }
             _ => panic!("{name} {argument:?}"),
         }
+    }
+
+    fn substitute(&self, text: &str, variables: &Yaml) -> String {
+        let mut text = text.to_owned();
+        while let Some(start) = text.find("${") {
+            let end = start + text[start..].find('}').unwrap();
+            let name = text[start + 2..end].split('.').next().unwrap().to_owned();
+            let value = variables.get(&name).map(|value| self.resolve(value).as_str().unwrap().to_owned());
+            text.replace_range(start..=end, &value.unwrap_or_else(|| self.reference(&name)));
+        }
+        text
     }
 
     fn condition(&self, condition: &Yaml) -> bool {

@@ -143,6 +143,15 @@ fn update(state: &mut State, name: &str, old: &Declared, new: &Declared) -> Resu
                 request[property] = new.properties[property].clone();
             }
             if !index_updates.is_empty() {
+                // Amazon DynamoDB API Reference, UpdateTable, and the service's own words. CloudFormation does not wait
+                // until an index is filled (cloudformation-coverage-roadmap, issue 1075).
+                if !state.tables.index_states.is_empty() {
+                    let refusal = "Only 1 online index can be created or deleted simultaneously per table";
+                    return Err(format!("Subscriber limit exceeded: {refusal}"));
+                }
+                if index_updates[0].get("Create").is_some() {
+                    state.tables.index_states = vec!["CREATING"; state.tables.filling].into();
+                }
                 request["GlobalSecondaryIndexUpdates"] = json!(index_updates);
                 request["AttributeDefinitions"] = new.properties["AttributeDefinitions"].clone();
             }
@@ -202,6 +211,16 @@ pub(crate) fn delete(state: &mut State, resource: &Resource) -> Result<(), Strin
         }
         "AWS::Logs::LogGroup" => {
             state.log_groups.remove(name);
+            Ok(())
+        }
+        // Amazon Cognito API Reference, DeleteUserPool and DeletionProtection.
+        "AWS::Cognito::UserPool" => {
+            if state.pools.get(name) == Some(&true) {
+                return Err("The user pool cannot be deleted because deletion protection is activated. Deletion \
+                            protection must be inactivated first."
+                    .to_owned());
+            }
+            state.pools.remove(name);
             Ok(())
         }
         _ => Ok(()),

@@ -147,7 +147,8 @@ pub(super) fn delete_stack(state: &mut State, parameters: &Parameters) -> Result
         let (status, reason) = if policy == Some("Retain") || retain.contains(&one.logical_id) {
             ("DELETE_SKIPPED", String::new())
         } else {
-            match resources::delete(state, &one) {
+            let fails = state.fail_deletion.pop_front().map(|reason| Err(reason.to_owned()));
+            match fails.unwrap_or_else(|| resources::delete(state, &one)) {
                 Ok(()) => ("DELETE_COMPLETE", String::new()),
                 Err(reason) => ("DELETE_FAILED", reason),
             }

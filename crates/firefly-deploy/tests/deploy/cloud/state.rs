@@ -1,9 +1,9 @@
 //! The state of the stand-in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::LazyLock;
 
-use super::account::BOOTSTRAP;
+use super::account::{BOOTSTRAP, BOOTSTRAP_STACK};
 use super::bucket::Bucket;
 use super::change_set::ChangeSet;
 use super::document::TemplateDocument;
@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) tables: Tables,
     pub(crate) buckets: BTreeMap<String, Bucket>,
     pub(crate) log_groups: BTreeSet<String>,
+    /// The user pools, each with whether it is protected.
+    pub(crate) pools: BTreeMap<String, bool>,
     /// The calls so far, such as `cloudformation:DescribeStacks`.
     pub(crate) calls: Vec<String>,
     /// The number of looks for which an operation is shown in progress.
@@ -29,6 +31,8 @@ pub(crate) struct State {
     pub(crate) refuse_change: Option<(&'static str, &'static str)>,
     /// The reason with which the next execution fails.
     pub(crate) fail_execution: Option<&'static str>,
+    /// The reasons with which the next deletions of a stack's last resource fail.
+    pub(crate) fail_deletion: VecDeque<&'static str>,
     /// The reason with which every continued rollback fails.
     pub(crate) fail_rollback: Option<&'static str>,
     /// The type and template of every change set, in order.
@@ -109,6 +113,11 @@ impl State {
         stack.parameters = parameters;
         self.stacks.push(stack);
         self.stacks.last_mut().unwrap()
+    }
+
+    /// Lets bootstrap name the bucket that functions may use.
+    pub(crate) fn name_bucket(&mut self, name: &str) {
+        self.stack(BOOTSTRAP_STACK).unwrap().outputs.insert("BackupBucketName".to_owned(), name.to_owned());
     }
 
     /// Adds a stack with these outputs.

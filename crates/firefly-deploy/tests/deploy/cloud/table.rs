@@ -15,6 +15,8 @@ pub(crate) struct Tables {
     pub(crate) states: BTreeMap<String, VecDeque<&'static str>>,
     /// The states that are shown of every index, one for each look.
     pub(crate) index_states: VecDeque<&'static str>,
+    /// The looks for which an index is shown as it is filled, after a stack has made it.
+    pub(crate) filling: usize,
     /// The tables whose time to live was changed. A second change within an hour is refused.
     pub(crate) ttl_changed: BTreeSet<String>,
 }
@@ -26,6 +28,7 @@ impl Default for Tables {
             recovery: BTreeSet::new(),
             states: BTreeMap::new(),
             index_states: VecDeque::new(),
+            filling: 0,
             ttl_changed: BTreeSet::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! The size of an answer at its limit.
 
 use super::*;
+use crate::devices::product_index::ProductIndex;
 
 /// A device that says this of itself.
 fn device(text: &str) -> Item {
@@ -42,9 +43,9 @@ fn a_payload_at_the_limit_has_less_than_5_mb() {
     let mut filling = Filling::default();
     while filling.add(&device_of(MAX_BYTES / 45)) {}
     assert_eq!(filling.bytes, MAX_BYTES);
-    let product = "0xFF010001".parse().unwrap();
+    let (product, index) = ("0xFF010001".parse().unwrap(), ProductIndex::Keys);
     let longest = [("uuid".to_owned(), AttributeValue::S("\u{1}".repeat(2_048)))].into();
-    let longest = Cursor::at(&longest, Some(product)).unwrap();
+    let longest = Cursor::in_index(&longest, product, index).unwrap();
     let body = serde_json::to_string(&filling.into_page(Some(longest))).unwrap();
     let length = serde_json::to_string(&body).unwrap().len();
     assert!((MAX_BYTES..=4_999_000).contains(&length), "{length} bytes");

@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
+mod limits;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use emulator_apigateway::{Api, Authorizer, Cors, Invocation, Invoke, KeySet, LambdaFunction, LambdaRoute, serve};
 use emulator_kit::{Limits, Listener};
-use futures::future::join_all;
 use http::Method;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -56,12 +57,17 @@ fn api(routes: Vec<LambdaRoute>) -> Api {
         max_age_seconds: 600,
         allow_credentials: true,
     };
-    Api { routes, authorizer: authorizer(), cors, clock: Arc::new(|| NOW), concurrency: 2 }
+    let clock = Arc::new(|| NOW);
+    Api { routes, authorizer: authorizer(), cors, clock, concurrency: 2, throttle: None, executions: None }
 }
 
 /// Serves an API and returns its URL.
 async fn start(api: Api) -> String {
-    let listener = Listener::loopback(Limits::default()).await.unwrap();
+    start_with(api, Limits::default()).await
+}
+
+async fn start_with(api: Api, limits: Limits) -> String {
+    let listener = Listener::loopback(limits).await.unwrap();
     let url = listener.url();
     tokio::spawn(serve(listener, api, std::future::pending()));
     url
@@ -275,33 +281,6 @@ async fn a_body_or_an_event_that_is_too_large_is_413() {
     assert_eq!(post(6_291_556).await, 413);
     assert_eq!(post(10 * 1_024 * 1_024).await, 413);
     assert_eq!(post(10 * 1_024 * 1_024 + 1).await, 413);
-}
-
-#[tokio::test]
-async fn requests_beyond_the_concurrency_wait() {
-    let running = Arc::new(AtomicUsize::new(0));
-    let released = Arc::new(Semaphore::new(0));
-    let (now_running, waiting) = (Arc::clone(&running), Arc::clone(&released));
-    let invoke: Invoke = Arc::new(move |_invocation| {
-        let (running, released) = (Arc::clone(&now_running), Arc::clone(&waiting));
-        Box::pin(async move {
-            let together = running.fetch_add(1, Ordering::SeqCst) + 1;
-            released.acquire().await?.forget();
-            running.fetch_sub(1, Ordering::SeqCst);
-            Ok(json!({ "statusCode": 200, "body": together.to_string() }).to_string())
-        })
-    });
-    let held = LambdaFunction { timeout: Duration::from_secs(60), ..route("GET /", invoke).function };
-    let url = start(api(vec![LambdaRoute { function: held, ..route("GET /", echo()) }])).await;
-    let answers = join_all((0..6).map(async |_| get(&url).await.text().await.unwrap().parse::<usize>().unwrap()));
-    let release = async {
-        while running.load(Ordering::SeqCst) < 2 {
-            tokio::task::yield_now().await;
-        }
-        released.add_permits(6);
-    };
-    let (together, ()) = tokio::join!(answers, release);
-    assert_eq!(together.iter().max(), Some(&2), "{together:?}");
 }
 
 #[tokio::test]

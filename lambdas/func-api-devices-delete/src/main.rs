@@ -1,0 +1,7 @@
+//! The bootstrap of this function.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    firefly_runtime::run::<func_api_devices_delete::App>()
+}
