@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::aws::{Aws, Repeatable, Service, UserAgent};
+use crate::aws::{Aws, FirstByte, Repeatable, Service, UserAgent};
 use crate::environment::{ConfigError, Environment};
 use crate::log::{LogLevel, SharedLevel};
 
@@ -31,6 +31,9 @@ const ENDPOINT: &str = "AWS_ENDPOINT_URL_APPCONFIGDATA";
 const PROFILE: &str = "logging";
 /// The longest time that one request waits for refreshes, before it is handled and after it together.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// The longest wait for the head of an answer on an old connection: a new one has to answer within the patience of this
+/// request and the next.
+const FIRST_BYTE: Duration = Duration::from_millis(200);
 /// Seconds between polls unless AppConfig says otherwise; the least it accepts is 15.
 const POLL_INTERVAL_SECONDS: u64 = 45;
 
@@ -281,8 +284,10 @@ fn client(aws: &Aws) -> Result<Client, ConfigError> {
     let service = aws.service(ENDPOINT)?;
     service.open_ahead(&url(&service)?, 1);
     // A session that is started and never used is harmless. GetLatestConfiguration is a GET.
-    let config =
-        Builder::from(service.config()).interceptor(UserAgent).interceptor(Repeatable(&["StartConfigurationSession"]));
+    let config = Builder::from(service.config())
+        .interceptor(UserAgent)
+        .interceptor(Repeatable(&["StartConfigurationSession"]))
+        .interceptor(FirstByte(FIRST_BYTE));
     // Limits of the SDK would pass while the process is frozen.
     Ok(Client::from_conf(config.timeout_config(TimeoutConfig::disabled()).build()))
 }

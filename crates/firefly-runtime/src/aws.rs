@@ -17,6 +17,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 
 pub use calls::{CallTimer, Calls};
+pub(crate) use reconnect::FirstByte;
 pub use reconnect::Repeatable;
 pub use user_agent::UserAgent;
 

@@ -22,11 +22,13 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 /// The longest wait for the head of an answer on a connection that has answered before.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
+/// The time for reading what has arrived while the process was frozen: the wait is over when it runs again.
+const READING: Duration = Duration::from_millis(20);
 
 /// A pool of connections in which a repeatable request does not depend on an old one.
 ///
 /// GET, HEAD and what [`Repeatable`] marks are sent again over a new connection when an old one is silent for
-/// [`FIRST_BYTE`]. The other connections of the pool are as old, so that all of them are given up together.
+/// [`FIRST_BYTE`], or for the time of [`FirstByte`]. The other connections of the pool are as old, so that all of them are given up together.
 #[derive(Clone)]
 pub(super) struct Reconnecting(Arc<Pools>);
 
@@ -52,6 +54,7 @@ impl Reconnecting {
     async fn exchange(self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let pool = lock(&self.0.current).clone();
         let again = if is_repeatable(&request) { request.try_clone() } else { None };
+        let first_byte = request.extension::<FirstByte>().map_or(FIRST_BYTE, |limit| limit.0);
         let connection = captured(&mut request);
         let mut answer = pin!(pool.connector.call(request));
         let Some(again) = again else { return pool.note(&connection, answer.await) };
@@ -59,7 +62,7 @@ impl Reconnecting {
             // What has arrived while the process was frozen counts, however late it is.
             biased;
             answer = &mut answer => return pool.note(&connection, answer),
-            () = tokio::time::sleep(FIRST_BYTE) => {}
+            () = silence(first_byte) => {}
         }
         if !pool.has_answered(&connection) {
             return pool.note(&connection, answer.await);
@@ -120,6 +123,12 @@ impl Pool {
     }
 }
 
+/// Waits for so long, and then until what has arrived meanwhile has been read.
+async fn silence(time: Duration) {
+    tokio::time::sleep(time).await;
+    tokio::time::sleep(READING).await;
+}
+
 /// Has the connection of a request captured. The SDK asks for that as well, with the same value.
 fn captured(request: &mut HttpRequest) -> CaptureSmithyConnection {
     if let Some(connection) = request.extension::<CaptureSmithyConnection>() {
@@ -165,6 +174,27 @@ impl Intercept for Repeatable {
         if config.load::<Metadata>().is_some_and(|metadata| self.0.contains(&metadata.name())) {
             context.request_mut().add_extension(MayRepeat);
         }
+        Ok(())
+    }
+}
+
+/// The interceptor that sets the longest wait for the head of an answer on a connection that has answered before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstByte(pub(crate) Duration);
+
+#[dyn_dispatch_hint]
+impl Intercept for FirstByte {
+    fn name(&self) -> &'static str {
+        "FirstByte"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        context.request_mut().add_extension(*self);
         Ok(())
     }
 }
