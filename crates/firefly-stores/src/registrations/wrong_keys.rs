@@ -12,10 +12,11 @@
 //!   one guess a second and 0.03 % at a hundred. More than [`BURST`](address::BURST) honest tries of one address at the
 //!   same moment are refused like guesses.
 //! - All addresses together have [`ALL_LIMIT`] tries in an hour of the clock. An address that has used its first
-//!   [`FIRST_TRIES`] of the hour is refused beyond that; the first ones are not, so that strangers lock nobody out. The
-//!   count is read before the try is admitted and raised before the key is judged. Of requests in flight at the same
-//!   moment, at most 1,000 (Lambda's default concurrency of an account), each may have read it before the others raised
-//!   it. So `A` addresses have at most `5 A + 5,000 + 1,000` wrong keys judged in an hour. A failure to read or to raise
+//!   [`FIRST_TRIES`] of the hour is refused until the hour ends, also after its own guessing has stopped. The first
+//!   ones are not: strangers take nobody's. A try that is not judged yet counts among them, so that of six honest tries of
+//!   one address at the same moment one is refused then. The count is read before the try is admitted and raised before
+//!   the key is judged. Of requests in flight at the same moment, at most 1,000 (Lambda's default concurrency of an
+//!   account), each may have read it before the others raised it. So `A` addresses have at most `5 A + 5,000 + 1,000` wrong keys judged in an hour. A failure to read or to raise
 //!   the count refuses tries beyond an address's first ones, and no others.
 //!
 //! | addresses | wrong keys an hour, at most | chance a day that one is one of 20 live keys |
