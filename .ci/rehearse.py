@@ -173,28 +173,37 @@ def rehearse_data(templates):
 
 
 def rehearse_restore():
-    """Rows and backups that are lost come back; those that came later stay."""
+    """Rows and backups that are lost come back; those that came later stay, and so do rows that nobody names."""
     dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
     table, copy = "firefly-devices", "firefly-devices-restored"
-    rows = [{"uuid": {"S": name}, "product_id": {"S": "before"}} for name in ("kept", "lost", "changed", "kept#replay")]
-    for row in rows:
-        dynamodb.put_item(TableName=table, Item=row)
+    for name in ("kept", "lost", "deleted", "changed", "kept#replay"):
+        dynamodb.put_item(TableName=table, Item={"uuid": {"S": name}, "product_id": {"S": "before"}})
     dynamodb.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=copy, UseLatestRestorableTime=True)
-    dynamodb.delete_item(TableName=table, Key={"uuid": {"S": "lost"}})
-    dynamodb.delete_item(TableName=table, Key={"uuid": {"S": "kept#replay"}})
-    dynamodb.put_item(TableName=table, Item=rows[2] | {"product_id": {"S": "after"}})
+    for name in ("lost", "deleted", "kept#replay"):
+        dynamodb.delete_item(TableName=table, Key={"uuid": {"S": name}})
+    changed = {"uuid": {"S": "changed"}, "product_id": {"S": "after"}, "more": {"N": "1"}}
+    dynamodb.put_item(TableName=table, Item=changed)
     dynamodb.put_item(TableName=table, Item={"uuid": {"S": "later"}})
 
     def found():
         return {row["uuid"]["S"]: row.get("product_id", {}).get("S") for row in dynamodb.scan(TableName=table)["Items"]}
 
+    def restored(*options):
+        command = (sys.executable, ROOT / "scripts/restore", "table", copy, table, "--leave", "deleted")
+        return succeeds(run(*command, *options))
+
     before = found()
-    done = succeeds(run(sys.executable, ROOT / "scripts/restore", "table", copy, table))
-    expect("restore without --apply", (found(), "2 rows to write" in done), (before, True))
-    succeeds(run(sys.executable, ROOT / "scripts/restore", "table", copy, table, "--apply"))
+    done = restored()
+    named = sorted(line.split(":")[0] for line in done.splitlines()[:-1])
+    expect("restore without --apply", (found(), named, "1 rows to write" in done), (before, ["changed", "lost"], True))
+    done = restored("--apply")
+    expect("rows", found(), {"kept": "before", "lost": "before", "changed": "after", "later": None})
+    expect("a row that differs", "changed: differs and stays" in done and "1 rows written" in done, True)
+    expect("restore again", "0 rows written" in restored("--apply"), True)
+    expect("a row that is named", "1 rows written" in restored("--apply", "--overwrite", "changed"), True)
     expect("rows", found(), {"kept": "before", "lost": "before", "changed": "before", "later": None})
-    again = succeeds(run(sys.executable, ROOT / "scripts/restore", "table", copy, table, "--apply"))
-    expect("restore again", "0 rows written" in again, True)
+    done = run(sys.executable, ROOT / "scripts/restore", "table", copy, table, "--overwrite", "later", "--apply")
+    expect("a row that the copy lacks", (done.returncode, done.stdout.count("\n")), (1, 1))
     for name in found():
         dynamodb.delete_item(TableName=table, Key={"uuid": {"S": name}})
     dynamodb.delete_table(TableName=copy)
