@@ -8,17 +8,23 @@ use serde_yaml_ng::Value;
 use super::document::Document;
 
 #[test]
-fn backups_are_private_and_travel_encrypted() {
-    let document = Document::of_stack("s3-device-backups");
-    let bucket = &document.resource("DeviceBackupsBucket")["Properties"];
+fn backups_and_code_are_private_and_travel_encrypted() {
+    assert_private_and_encrypted("s3-device-backups", "DeviceBackupsBucket");
+    assert_private_and_encrypted("bootstrap", "ArtifactBucket");
+}
+
+/// Asserts that nobody else reaches the bucket of this logical id, and that its policy, `…Policy`, refuses plain HTTP.
+fn assert_private_and_encrypted(stack: &str, id: &str) {
+    let document = Document::of_stack(stack);
+    let bucket = &document.resource(id)["Properties"];
     let blocked: BTreeMap<_, _> =
         members(&bucket["PublicAccessBlockConfiguration"]).map(|(setting, on)| (setting, on.as_bool())).collect();
     let settings = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
-    assert_eq!(blocked, settings.map(|setting| (setting, Some(true))).into());
+    assert_eq!(blocked, settings.map(|setting| (setting, Some(true))).into(), "{id}");
     let owner = &bucket["OwnershipControls"]["Rules"][0]["ObjectOwnership"];
     assert_eq!(owner.as_str(), Some("BucketOwnerEnforced"));
-    let policy = &document.resource("DeviceBackupsBucketPolicy")["Properties"];
-    assert_eq!(tagged(&policy["Bucket"], "!Ref").and_then(Value::as_str), Some("DeviceBackupsBucket"));
+    let policy = &document.resource(&format!("{id}Policy"))["Properties"];
+    assert_eq!(tagged(&policy["Bucket"], "!Ref").and_then(Value::as_str), Some(id));
     let statements = policy["PolicyDocument"]["Statement"].as_sequence().unwrap();
     let plain = statements.iter().find(|statement| statement["Sid"].as_str() == Some("TlsOnly")).unwrap();
     for (member, value) in [("Effect", "Deny"), ("Principal", "*"), ("Action", "s3:*")] {
@@ -27,8 +33,8 @@ fn backups_are_private_and_travel_encrypted() {
     let expected = "{Bool: {'aws:SecureTransport': 'false'}}";
     assert_eq!(plain["Condition"], serde_yaml_ng::from_str::<Value>(expected).unwrap());
     let resources = plain["Resource"].as_sequence().unwrap();
-    assert_eq!(tagged(&resources[0], "!GetAtt").and_then(Value::as_str), Some("DeviceBackupsBucket.Arn"));
-    assert_eq!(tagged(&resources[1], "!Sub").and_then(Value::as_str), Some("${DeviceBackupsBucket.Arn}/*"));
+    assert_eq!(tagged(&resources[0], "!GetAtt").and_then(Value::as_str), Some(&*format!("{id}.Arn")));
+    assert_eq!(tagged(&resources[1], "!Sub").and_then(Value::as_str), Some(&*format!("${{{id}.Arn}}/*")));
     assert_eq!(resources.len(), 2);
 }
 
