@@ -198,6 +198,23 @@ fn a_rust_file_has_at_most_400_lines() {
 }
 
 #[test]
+fn no_doc_comment_begins_with_a_question_word() {
+    let doc = |line: &str| {
+        let text = ["//!", "///"].iter().find_map(|mark| line.trim_start().strip_prefix(*mark))?;
+        Some(text.trim_start().split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default().to_owned())
+    };
+    for (name, _) in ["crates", "lambdas", "tests", "fuzz/fuzz_targets"].iter().flat_map(|folder| sources(folder)) {
+        let mut is_inside = false;
+        for line in fs::read_to_string(root().join(&name)).unwrap().lines() {
+            let first_word = doc(line);
+            let asks = first_word.as_deref().is_some_and(|word| ["What", "How", "Why", "Whether"].contains(&word));
+            assert!(is_inside || !asks, "{name}: {line}");
+            is_inside = first_word.is_some();
+        }
+    }
+}
+
+#[test]
 fn a_function_knows_no_other_function() {
     for name in lambdas() {
         let tree = cargo_tree(&name);

@@ -1,4 +1,4 @@
-//! What a stranger's requests leave in log and metrics.
+//! A stranger's requests in log and metrics.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::io::{self, Write};

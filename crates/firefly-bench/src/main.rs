@@ -34,7 +34,7 @@ struct Arguments {
     /// Prints JSON in place of the table.
     #[arg(long)]
     json: bool,
-    /// How often everything is measured. Of each figure the round with the smallest median is shown: what else runs on the
+    /// Rounds of all measurements. Of each figure the round with the smallest median is shown: what else runs on the
     /// machine only ever adds.
     #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     rounds: usize,

@@ -1,4 +1,4 @@
-//! What AWS's documented limits serve of a fleet's requests, and at what cost.
+//! The share of a fleet's requests that AWS's documented limits let through, and the cost.
 //!
 //! [`simulate`] is a pure function of a seed, the requests with their arrivals, the durations of invocations and the
 //! limits. Capacity planning is the field's word for the question that it answers; a simulated fleet that sends real

@@ -100,7 +100,7 @@ impl Limits {
         }
     }
 
-    /// What an account has for the asking: the throttle at API Gateway's own quota, 10,000 concurrent executions, a
+    /// The limits that AWS raises on request: the throttle at API Gateway's own quota, 10,000 concurrent executions, a
     /// table pre-warmed to its quota. Lambda's scaling rate cannot be raised.
     ///
     /// Sources: API Gateway Developer Guide, "Amazon API Gateway quotas"; DynamoDB Developer Guide, "Quotas".

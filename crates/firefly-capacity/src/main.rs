@@ -1,4 +1,4 @@
-//! `firefly-capacity`: what AWS's documented limits serve of a fleet's requests, and at what cost.
+//! `firefly-capacity`: the share of a fleet's requests that AWS's documented limits let through, and the cost.
 
 mod options;
 

@@ -19,7 +19,7 @@ Examples:
 
 Exit status: 0 done, 1 a file cannot be read or a run differs too much, 2 the command is wrong.";
 
-/// What AWS's documented limits serve of a fleet's requests, and at what cost, in US East (N. Virginia).
+/// The share of a fleet's requests that AWS's documented limits let through, and the cost in US East (N. Virginia).
 #[derive(Parser)]
 #[command(name = "firefly-capacity", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -47,7 +47,7 @@ pub(crate) enum Quotas {
 
 #[derive(Args)]
 pub(crate) struct DayOptions {
-    /// How many controllers.
+    /// Number of controllers.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) controllers: usize,
 

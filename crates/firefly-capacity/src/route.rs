@@ -17,7 +17,7 @@ pub enum Route {
     Restore,
 }
 
-/// What one request uses beside its duration.
+/// The resources that one request uses beside its duration.
 ///
 /// Rows of devices count with 1 to 2 KB, replay records with up to 1 KB and envelopes with up to 512 KB. A write unit is
 /// 1 KB, twice that in a transaction; a read unit is 4 KB, read consistently. Source: DynamoDB Developer Guide,

@@ -78,7 +78,7 @@ enum Command {
     CheckEnvironment,
     /// Prints deploy order, delete order and every stack's dependencies.
     Graph {
-        /// How to write it.
+        /// Format of the graph.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },

@@ -121,7 +121,7 @@ pub(crate) struct Fleet {
     )]
     pub(crate) token: String,
 
-    /// How many controllers.
+    /// Number of controllers.
     #[arg(long, value_name = "N", default_value = "100")]
     pub(crate) devices: NonZeroUsize,
 

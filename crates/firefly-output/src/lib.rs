@@ -1,4 +1,4 @@
-//! What the command lines share: writing to the standard streams, and the words of a shell.
+//! The command lines' common part: writing to the standard streams, and the words of a shell.
 //!
 //! Nothing here panics when a stream cannot be written.
 

@@ -1,4 +1,4 @@
-//! What strangers reach: the bucket, the API's tokens and origins, its own domain.
+//! The parts that strangers reach: the buckets, the API's tokens and origins, its own domain.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the gateway refuses when there is too much, and what it lets wait.
+//! The gateway's limits: requests that it refuses, and those that it lets wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
