@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::request::Request;
-use crate::route::Route;
+use crate::route::FleetRoute;
 
 /// The time from a controller's start to its first upload.
 const UPLOAD_AFTER_START: Duration = Duration::from_secs(30);
@@ -34,9 +34,9 @@ impl Day {
         let mut requests = Vec::new();
         for _ in 0..self.controllers {
             let start = self.within.mul_f64(rng.random::<f64>());
-            requests.push(Request { at: start, route: Route::BootCheck, duration: None });
+            requests.push(Request { at: start, route: FleetRoute::BootCheck, duration: None });
             let uploads = (0..self.days).map(|day| start + UPLOAD_AFTER_START + UPLOAD_INTERVAL * day);
-            requests.extend(uploads.map(|at| Request { at, route: Route::Upload, duration: None }));
+            requests.extend(uploads.map(|at| Request { at, route: FleetRoute::Upload, duration: None }));
         }
         requests
     }

@@ -6,11 +6,11 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 use crate::request::Request;
-use crate::route::Route;
+use crate::route::FleetRoute;
 
 /// The durations that invocations are drawn from.
 pub struct Durations {
-    warm: BTreeMap<Route, Spread>,
+    warm: BTreeMap<FleetRoute, Spread>,
     /// The time by which an invocation is longer that creates its environment.
     start: Spread,
 }
@@ -33,11 +33,11 @@ impl Durations {
     /// CPU time is 1 to 5 ms (`docs/benchmarks.md`, a slower core).
     pub fn published() -> Self {
         let warm = [
-            (Route::KeyCreation, (0.003, 0.025)),
-            (Route::Registration, (0.006, 0.055)),
-            (Route::BootCheck, (0.003, 0.025)),
-            (Route::Upload, (0.104, 0.235)),
-            (Route::Restore, (0.103, 0.225)),
+            (FleetRoute::KeyCreation, (0.003, 0.025)),
+            (FleetRoute::Registration, (0.006, 0.055)),
+            (FleetRoute::BootCheck, (0.003, 0.025)),
+            (FleetRoute::Upload, (0.104, 0.235)),
+            (FleetRoute::Restore, (0.103, 0.225)),
         ];
         let warm = warm.map(|(route, (least, most))| (route, Spread::Between(least, most)));
         Self { warm: warm.into(), start: Spread::Between(0.1, 1.0) }
@@ -54,7 +54,7 @@ impl Durations {
     }
 
     /// Draws the seconds of an invocation, without a start.
-    pub(crate) fn warm(&self, route: Route, rng: &mut StdRng) -> f64 {
+    pub(crate) fn warm(&self, route: FleetRoute, rng: &mut StdRng) -> f64 {
         self.warm.get(&route).map_or(0.0, |spread| spread.draw(rng))
     }
 

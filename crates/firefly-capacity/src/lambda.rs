@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use crate::limits::{Environments, Limits};
-use crate::route::Route;
+use crate::route::FleetRoute;
 use crate::token_bucket::TokenBucket;
 
 /// The environment that an invocation gets.
@@ -28,10 +28,10 @@ pub(crate) struct Lambda {
     concurrency: usize,
     environments: Option<Environments>,
     /// The ends of the invocations under way, in nanoseconds.
-    busy: BinaryHeap<Reverse<(u64, Route)>>,
+    busy: BinaryHeap<Reverse<(u64, FleetRoute)>>,
     /// The times since which environments are idle, the latest last.
-    idle: BTreeMap<Route, Vec<u64>>,
-    creations: BTreeMap<Route, TokenBucket>,
+    idle: BTreeMap<FleetRoute, Vec<u64>>,
+    creations: BTreeMap<FleetRoute, TokenBucket>,
     most: usize,
 }
 
@@ -53,7 +53,7 @@ impl Lambda {
     }
 
     /// Finds an environment for an invocation that arrives now. One that is idle is used before one is created.
-    pub(crate) fn environment(&mut self, now: f64, route: Route) -> Result<Environment, Refusal> {
+    pub(crate) fn environment(&mut self, now: f64, route: FleetRoute) -> Result<Environment, Refusal> {
         self.finish(now);
         if self.busy.len() >= self.concurrency {
             return Err(Refusal::Concurrency);
@@ -71,7 +71,7 @@ impl Lambda {
     }
 
     /// Keeps an environment busy from now on.
-    pub(crate) fn run(&mut self, now: f64, route: Route, seconds: f64) {
+    pub(crate) fn run(&mut self, now: f64, route: FleetRoute, seconds: f64) {
         self.busy.push(Reverse((nanoseconds(now + seconds), route)));
         self.most = self.most.max(self.busy.len());
     }
@@ -100,14 +100,14 @@ mod tests {
 
     use super::{Environment, Lambda, Refusal};
     use crate::limits::{Environments, Limits};
-    use crate::route::Route;
+    use crate::route::FleetRoute;
 
     fn lambda(concurrency: usize) -> Lambda {
         let environments = Environments { at_once: 2.0, per_second: 1.0, idle: Duration::from_secs(60) };
         Lambda::new(&Limits { concurrency, environments: Some(environments), ..Limits::default_quotas() })
     }
 
-    fn invoke(lambda: &mut Lambda, now: f64, route: Route) -> Result<Environment, Refusal> {
+    fn invoke(lambda: &mut Lambda, now: f64, route: FleetRoute) -> Result<Environment, Refusal> {
         let environment = lambda.environment(now, route)?;
         lambda.run(now, route, 1.0);
         Ok(environment)
@@ -116,22 +116,22 @@ mod tests {
     #[test]
     fn functions_scale_on_their_own_and_share_the_concurrency() {
         let mut lambda = lambda(5);
-        for route in [Route::Upload, Route::BootCheck] {
+        for route in [FleetRoute::Upload, FleetRoute::BootCheck] {
             assert_eq!(invoke(&mut lambda, 0.0, route), Ok(Environment::New));
             assert_eq!(invoke(&mut lambda, 0.0, route), Ok(Environment::New));
             assert_eq!(invoke(&mut lambda, 0.0, route), Err(Refusal::ScalingRate));
         }
-        assert_eq!(invoke(&mut lambda, 0.5, Route::Restore), Ok(Environment::New));
-        assert_eq!(invoke(&mut lambda, 0.5, Route::Restore), Err(Refusal::Concurrency));
+        assert_eq!(invoke(&mut lambda, 0.5, FleetRoute::Restore), Ok(Environment::New));
+        assert_eq!(invoke(&mut lambda, 0.5, FleetRoute::Restore), Err(Refusal::Concurrency));
         assert_eq!(lambda.most_concurrent(), 5);
     }
 
     #[test]
     fn an_environment_is_reused_until_it_has_been_idle_for_too_long() {
         let mut lambda = lambda(5);
-        assert_eq!(invoke(&mut lambda, 0.0, Route::Upload), Ok(Environment::New));
-        assert_eq!(invoke(&mut lambda, 1.0, Route::Upload), Ok(Environment::Warm));
-        assert_eq!(invoke(&mut lambda, 62.0, Route::Upload), Ok(Environment::Warm));
-        assert_eq!(invoke(&mut lambda, 123.5, Route::Upload), Ok(Environment::New));
+        assert_eq!(invoke(&mut lambda, 0.0, FleetRoute::Upload), Ok(Environment::New));
+        assert_eq!(invoke(&mut lambda, 1.0, FleetRoute::Upload), Ok(Environment::Warm));
+        assert_eq!(invoke(&mut lambda, 62.0, FleetRoute::Upload), Ok(Environment::Warm));
+        assert_eq!(invoke(&mut lambda, 123.5, FleetRoute::Upload), Ok(Environment::New));
     }
 }

@@ -34,6 +34,6 @@ pub use limits::{Environments, Limits, Stores, Throttle, ThrottleError};
 pub use record::{Compared, Record, RecordError};
 pub use report::{Counts, Report};
 pub use request::Request;
-pub use route::Route;
+pub use route::FleetRoute;
 pub use simulation::simulate;
 pub use town::towns;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::durations::Durations;
 use crate::limits::Limits;
 use crate::request::Request;
-use crate::route::Route;
+use crate::route::FleetRoute;
 use crate::simulation::simulate;
 
 /// The requests of a run, and how many of them were served and refused.
@@ -51,10 +51,10 @@ impl Record {
     fn add(&mut self, line: &str) -> Option<()> {
         let mut parts = line.split(' ');
         let route = match parts.next()? {
-            "mint" => Route::KeyCreation,
-            "register" => Route::Registration,
-            "upload" => Route::Upload,
-            "verify" => Route::Restore,
+            "mint" => FleetRoute::KeyCreation,
+            "register" => FleetRoute::Registration,
+            "upload" => FleetRoute::Upload,
+            "verify" => FleetRoute::Restore,
             _ => return None,
         };
         let at = Duration::from_micros(parts.next()?.parse().ok()?);

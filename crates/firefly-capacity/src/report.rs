@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::cost::{Cost, Prices};
-use crate::route::Route;
+use crate::route::FleetRoute;
 
 /// The end of one request.
 #[derive(Clone, Copy)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestEnd {
     Served,
     Throttled,
     OverConcurrency,
@@ -37,13 +37,13 @@ impl Counts {
         self.throttled + self.over_concurrency + self.over_scaling_rate + self.over_stores
     }
 
-    fn add(&mut self, outcome: Outcome) {
-        *match outcome {
-            Outcome::Served => &mut self.served,
-            Outcome::Throttled => &mut self.throttled,
-            Outcome::OverConcurrency => &mut self.over_concurrency,
-            Outcome::OverScalingRate => &mut self.over_scaling_rate,
-            Outcome::OverStores => &mut self.over_stores,
+    fn add(&mut self, end: RequestEnd) {
+        *match end {
+            RequestEnd::Served => &mut self.served,
+            RequestEnd::Throttled => &mut self.throttled,
+            RequestEnd::OverConcurrency => &mut self.over_concurrency,
+            RequestEnd::OverScalingRate => &mut self.over_scaling_rate,
+            RequestEnd::OverStores => &mut self.over_stores,
         } += 1;
     }
 }
@@ -52,7 +52,7 @@ impl Counts {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// The requests of each route.
-    pub routes: BTreeMap<Route, Counts>,
+    pub routes: BTreeMap<FleetRoute, Counts>,
     /// The environments that were created.
     pub cold_starts: usize,
     /// The most invocations at a time.
@@ -76,13 +76,13 @@ impl Report {
     }
 
     /// Counts a request that kept an environment busy for so long.
-    pub(crate) fn add(&mut self, route: Route, outcome: Outcome, seconds: f64) {
-        self.routes.entry(route).or_default().add(outcome);
+    pub(crate) fn add(&mut self, route: FleetRoute, end: RequestEnd, seconds: f64) {
+        self.routes.entry(route).or_default().add(end);
         let prices = Prices::US_EAST_1;
-        match outcome {
-            Outcome::Throttled => self.cost.add_throttled(&prices),
-            Outcome::OverConcurrency | Outcome::OverScalingRate => self.cost.add_not_run(&prices),
-            Outcome::Served | Outcome::OverStores => self.cost.add(&prices, &route.usage(), seconds),
+        match end {
+            RequestEnd::Throttled => self.cost.add_throttled(&prices),
+            RequestEnd::OverConcurrency | RequestEnd::OverScalingRate => self.cost.add_not_run(&prices),
+            RequestEnd::Served | RequestEnd::OverStores => self.cost.add(&prices, &route.usage(), seconds),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::route::Route;
+use crate::route::FleetRoute;
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Request {
     /// The arrival, from the start of the simulation.
     pub at: Duration,
     /// The route.
-    pub route: Route,
+    pub route: FleetRoute,
     /// The duration of its invocation, where it was recorded.
     pub duration: Option<Duration>,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A route that controllers and installers call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Route {
+pub enum FleetRoute {
     /// `POST /registration-keys`.
     KeyCreation,
     /// `POST /devices/register`.
@@ -33,7 +33,7 @@ pub(crate) struct Usage {
     pub(crate) gets: f64,
 }
 
-impl Route {
+impl FleetRoute {
     /// Every route.
     pub const ALL: [Self; 5] = [Self::KeyCreation, Self::Registration, Self::BootCheck, Self::Upload, Self::Restore];
 
@@ -54,7 +54,7 @@ impl Route {
     }
 }
 
-impl fmt::Display for Route {
+impl fmt::Display for FleetRoute {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Self::KeyCreation => "key creation",

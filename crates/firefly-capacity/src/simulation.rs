@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use crate::durations::Durations;
 use crate::lambda::{Environment, Lambda, Refusal};
 use crate::limits::{Limits, Stores};
-use crate::report::{Outcome, Report};
+use crate::report::{Report, RequestEnd};
 use crate::request::Request;
 use crate::route::Usage;
 use crate::token_bucket::TokenBucket;
@@ -26,7 +26,7 @@ pub fn simulate(seed: u64, requests: &[Request], durations: &Durations, limits: 
     for request in in_order {
         let (now, route) = (request.at.as_secs_f64(), request.route);
         if !throttle.take(now) {
-            report.add(route, Outcome::Throttled, 0.0);
+            report.add(route, RequestEnd::Throttled, 0.0);
             continue;
         }
         let start = match lambda.environment(now, route) {
@@ -36,22 +36,22 @@ pub fn simulate(seed: u64, requests: &[Request], durations: &Durations, limits: 
                 durations.start(&mut rng)
             }
             Err(Refusal::Concurrency) => {
-                report.add(route, Outcome::OverConcurrency, 0.0);
+                report.add(route, RequestEnd::OverConcurrency, 0.0);
                 continue;
             }
             Err(Refusal::ScalingRate) => {
-                report.add(route, Outcome::OverScalingRate, 0.0);
+                report.add(route, RequestEnd::OverScalingRate, 0.0);
                 continue;
             }
         };
         let work = request.duration.map_or_else(|| durations.warm(route, &mut rng), |known| known.as_secs_f64());
         let wait = stores.as_mut().map_or(Ok(0.0), |stores| stores.wait_for(now + start, &route.usage()));
-        let (outcome, seconds) = match wait {
-            Ok(wait) => (Outcome::Served, start + work + wait),
-            Err(patience) => (Outcome::OverStores, start + patience),
+        let (end, seconds) = match wait {
+            Ok(wait) => (RequestEnd::Served, start + work + wait),
+            Err(patience) => (RequestEnd::OverStores, start + patience),
         };
         lambda.run(now, route, seconds);
-        report.add(route, outcome, seconds);
+        report.add(route, end, seconds);
     }
     report.most_concurrent = lambda.most_concurrent();
     report

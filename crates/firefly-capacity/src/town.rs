@@ -7,7 +7,7 @@ use crate::day::Day;
 use crate::durations::Durations;
 use crate::limits::Limits;
 use crate::report::Counts;
-use crate::route::Route;
+use crate::route::FleetRoute;
 use crate::simulation::simulate;
 
 /// The controllers of a town.
@@ -23,7 +23,7 @@ pub fn towns() -> String {
             let town = Day { controllers: CONTROLLERS, within: Duration::from_secs(seconds), days: 1 };
             let report = simulate(SEED, &town.requests(SEED), &Durations::published(), &limits);
             let row = |route| cells(report.routes.get(&route).copied().unwrap_or_default());
-            let (checks, uploads, cost) = (row(Route::BootCheck), row(Route::Upload), report.cost.total());
+            let (checks, uploads, cost) = (row(FleetRoute::BootCheck), row(FleetRoute::Upload), report.cost.total());
             // Writing to a text does not fail.
             let _ = writeln!(rows, "| {quotas} | {seconds} s | {checks} | {uploads} | ${cost:.2} |");
         }

@@ -5,15 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use firefly_capacity::{
-    Compared, Counts, Day, Durations, Limits, Prices, Record, RecordError, Report, Request, Route, Stores, Throttle,
-    simulate, towns,
+    Compared, Counts, Day, Durations, FleetRoute, Limits, Prices, Record, RecordError, Report, Request, Stores,
+    Throttle, simulate, towns,
 };
 
 /// Uploads at these milliseconds, each of which takes 100 ms.
 fn uploads(arrivals: impl IntoIterator<Item = u64>) -> Vec<Request> {
     let upload = |at| Request {
         at: Duration::from_millis(at),
-        route: Route::Upload,
+        route: FleetRoute::Upload,
         duration: Some(Duration::from_millis(100)),
     };
     arrivals.into_iter().map(upload).collect()
@@ -137,7 +137,7 @@ fn a_town_within_ten_seconds_is_served_and_one_within_a_second_is_not() {
         let town = Day { controllers: 10_000, within: Duration::from_secs(seconds), days: 1 };
         simulate(7, &town.requests(7), &Durations::published(), &Limits::default_quotas())
     };
-    let uploads = |report: &Report| report.routes[&Route::Upload];
+    let uploads = |report: &Report| report.routes[&FleetRoute::Upload];
     assert_eq!(uploads(&town(10)).refused(), 0);
     assert!(uploads(&town(1)).refused() > 5_000);
 }
@@ -156,8 +156,14 @@ fn a_record_is_read_with_the_durations_of_what_was_served() {
     let record: Record = RUN.parse().unwrap();
     assert_eq!((record.served, record.throttled, record.unavailable), (4, 1, 1));
     let routes: Vec<_> = record.requests.iter().map(|request| request.route).collect();
-    let expected =
-        [Route::KeyCreation, Route::Registration, Route::Upload, Route::Upload, Route::Upload, Route::Restore];
+    let expected = [
+        FleetRoute::KeyCreation,
+        FleetRoute::Registration,
+        FleetRoute::Upload,
+        FleetRoute::Upload,
+        FleetRoute::Upload,
+        FleetRoute::Restore,
+    ];
     assert_eq!(routes, expected);
     let durations: Vec<_> =
         record.requests.iter().map(|request| request.duration.map(|duration| duration.as_micros())).collect();
