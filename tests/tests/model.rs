@@ -49,6 +49,8 @@ struct Round {
 struct Device {
     identity: Identity,
     registered: bool,
+    /// The second of the newest registration, in seconds since 1970: its date, which tells it from others.
+    registered_at: u64,
     backup: Option<Vec<u8>>,
     last: Option<SignedHeaders>,
     /// The keys with which it was newly registered.
@@ -128,6 +130,10 @@ async fn register(cloud: &TestCloud, device: &mut Device, index: Option<prop::sa
     } else if status == 204 {
         assert!(live, "a dead key registered a device");
         device.registered = true;
+        if device.registered_at != cloud.now().get() {
+            device.registered_at = cloud.now().get();
+            device.backup = None;
+        }
         device.spent.push(key.to_owned());
     } else {
         assert_eq!(status, 401);
@@ -167,6 +173,7 @@ async fn live_a_case(clouds: &Arc<[TestCloud; 2]>, rounds: Vec<Round>) {
         .map(|_| Device {
             identity: new_device(),
             registered: false,
+            registered_at: 0,
             backup: None,
             last: None,
             spent: Vec::new(),

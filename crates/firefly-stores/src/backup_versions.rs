@@ -1,6 +1,7 @@
 //! The versions of stored backups, for operators.
 
 use std::fmt;
+use std::future::ready;
 use std::str::FromStr;
 
 use aws_sdk_s3::Client;
@@ -18,7 +19,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::backups::valid_etag;
+use crate::backups::{is_of, registration_metadata, valid_etag};
 use crate::devices::{ListError, RegisteredDevice};
 use crate::error::StoreError;
 use crate::s3;
@@ -140,9 +141,10 @@ impl BackupVersions {
         let mut versions = found.ok_or(ListError::ForeignCursor)?;
         let more = versions.len() > LISTED;
         versions.truncate(LISTED);
-        let described = stream::iter(versions).map(|version| self.describe(device.id, version));
-        let backups: Vec<ListedVersion> = described.buffered(AT_ONCE).try_collect().await?;
-        let next = backups.last().filter(|_| more).map(|last| last.version.clone());
+        let next = versions.last().filter(|_| more).and_then(|last| last.version_id.clone());
+        let described = stream::iter(versions).map(|version| self.describe(device, version));
+        let described = described.buffered(AT_ONCE).try_filter_map(|described| ready(Ok(described)));
+        let backups = described.try_collect().await?;
         Ok(VersionPage { backups, next })
     }
 
@@ -163,7 +165,7 @@ impl BackupVersions {
         if !found.is_some_and(|found| found.iter().any(is_it)) {
             return Ok(None);
         }
-        self.copy(device.id, version).await
+        self.copy(device, version).await
     }
 
     /// Removes the version that [`Self::restore`] has made for a device that has been deleted meanwhile.
@@ -256,39 +258,56 @@ impl BackupVersions {
         }))
     }
 
-    /// Adds the ETag that a version came with; a version that is gone meanwhile does not have one.
-    async fn describe(&self, id: DeviceId, version: ObjectVersion) -> Result<ListedVersion, StoreError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(id.to_string());
+    /// Adds the ETag that a version came with; a version that is gone meanwhile does not have one. Returns `None` for a
+    /// version that names another registration.
+    async fn describe(
+        &self,
+        device: &RegisteredDevice,
+        version: ObjectVersion,
+    ) -> Result<Option<ListedVersion>, StoreError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(device.id.to_string());
         let head = match head.set_version_id(version.version_id.clone()).send().await {
             Ok(head) => Some(head),
             Err(SdkError::ServiceError(error)) if error.err().is_not_found() => None,
             Err(error) => return Err(StoreError::from_sdk("s3:HeadObject", &error)),
         };
-        Ok(ListedVersion {
+        let metadata = head.and_then(|head| head.metadata);
+        let listed = is_of(device, metadata.as_ref(), version.last_modified);
+        Ok(listed.then(|| ListedVersion {
             date: stored_at(&version).to_string(),
             size: version.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
             version: version.version_id.unwrap_or_default(),
-            etag: valid_etag(head.and_then(|head| head.metadata).as_ref()).map(|etag| etag.to_hex()),
-        })
+            etag: valid_etag(metadata.as_ref()).map(|etag| etag.to_hex()),
+        }))
     }
 
-    /// Stores the bytes of a version as the current one; `None` when the version is gone meanwhile.
-    async fn copy(&self, id: DeviceId, version: &VersionId) -> Result<Option<RestoredVersion>, StoreError> {
+    /// Stores the bytes of a version as the current one; `None` when the version is gone meanwhile, or names another
+    /// registration.
+    async fn copy(
+        &self,
+        device: &RegisteredDevice,
+        version: &VersionId,
+    ) -> Result<Option<RestoredVersion>, StoreError> {
         const READ: &str = "s3:GetObject";
-        let get = self.client.get_object().bucket(&self.bucket).key(id.to_string()).version_id(&version.0);
+        let key = device.id.to_string();
+        let get = self.client.get_object().bucket(&self.bucket).key(&key).version_id(&version.0);
         // The SDK compares the bytes with the checksum that they are stored with.
         let object = match get.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(object) => object,
             Err(SdkError::ServiceError(error)) if error.err().code() == Some("NoSuchVersion") => return Ok(None),
             Err(error) => return Err(StoreError::from_sdk(READ, &error)),
         };
-        let (metadata, content_type) = (object.metadata, object.content_type);
+        if !is_of(device, object.metadata.as_ref(), object.last_modified) {
+            return Ok(None);
+        }
+        let (mut metadata, content_type) = (object.metadata.unwrap_or_default(), object.content_type);
+        metadata.extend(registration_metadata(device));
         let cut =
             |_| StoreError::Unavailable { operation: READ, cause: "the object could not be read to its end".into() };
         let bytes = object.body.collect().await.map_err(cut)?.into_bytes();
-        let (length, etag) = (bytes.len(), valid_etag(metadata.as_ref()));
-        let put = self.client.put_object().bucket(&self.bucket).key(id.to_string()).set_content_type(content_type);
-        let put = put.checksum_sha256(STANDARD.encode(Sha256::digest(&bytes))).set_metadata(metadata);
+        let (length, etag) = (bytes.len(), valid_etag(Some(&metadata)));
+        let put = self.client.put_object().bucket(&self.bucket).key(&key).set_content_type(content_type);
+        let put = put.checksum_sha256(STANDARD.encode(Sha256::digest(&bytes))).set_metadata(Some(metadata));
         let written = put.body(ByteStream::from(bytes)).send().await;
         let written = written.map_err(|error| StoreError::from_sdk("s3:PutObject", &error))?;
         Ok(Some(RestoredVersion { bytes: length, etag, version: written.version_id }))

@@ -1,12 +1,13 @@
 //! The bucket of device backups: one object per device, its key the device's UUID, its user metadata `etag` the ETag
-//! the device sent.
+//! the device sent, and `registration-date` the `registration_date` of the device's row when it was stored.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
@@ -20,12 +21,14 @@ use firefly_core::etag::ETag;
 use firefly_runtime::{Aws, ConfigError, Environment};
 use sha2::{Digest, Sha256};
 
-use crate::devices::VerifiedDevice;
+use crate::devices::{RegisteredDevice, VerifiedDevice};
 use crate::error::StoreError;
 use crate::s3;
 
 /// The user metadata (`x-amz-meta-…`) that holds an ETag.
 const ETAG_METADATA: &str = "etag";
+/// The user metadata that holds the date of a backup's registration.
+const REGISTRATION_METADATA: &str = "registration-date";
 /// Longest wait for the ETag of the stored backup.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -96,6 +99,7 @@ impl Backups {
         etag: Option<ETag>,
     ) -> Result<WrittenBackup, StoreError> {
         let hash = Sha256::digest(&envelope.0);
+        let metadata = etag.map(|etag| (ETAG_METADATA.to_owned(), etag.to_hex())).into_iter();
         let output = self
             .client
             .put_object()
@@ -103,7 +107,7 @@ impl Backups {
             .key(device.id().to_string())
             .content_type("application/octet-stream")
             .checksum_sha256(STANDARD.encode(hash))
-            .set_metadata(etag.map(|etag| [(ETAG_METADATA.to_owned(), etag.to_hex())].into()))
+            .set_metadata(Some(metadata.chain(registration_metadata(device.registered())).collect()))
             .body(ByteStream::from(envelope.0))
             .customize()
             .interceptor(PayloadHash(format!("{:x}", Bytes::copy_from_slice(&hash))))
@@ -113,7 +117,8 @@ impl Backups {
         Ok(WrittenBackup { version: output.version_id })
     }
 
-    /// Removes the version that was just written for a device that has been deleted meanwhile.
+    /// Removes the version that was just written for a device that has been deleted meanwhile. Another version, of an attempt
+    /// whose answer was lost, stays; it names its registration, and is not a backup of a later one.
     ///
     /// # Errors
     ///
@@ -125,11 +130,15 @@ impl Backups {
         Ok(())
     }
 
-    /// The ETag of the stored backup. Returns `None` when S3 fails: the upload then goes ahead.
+    /// The ETag of the stored backup. Returns `None` when there is none of this registration, and when S3 fails: the upload
+    /// then goes ahead.
     pub async fn etag(&self, device: &VerifiedDevice) -> Option<ETag> {
         let head = self.client.head_object().bucket(&self.bucket).key(device.id().to_string()).send();
         match tokio::time::timeout(HEAD_TIMEOUT, head).await {
-            Ok(Ok(head)) => valid_etag(head.metadata.as_ref()),
+            Ok(Ok(head)) => {
+                let of_device = is_of(device.registered(), head.metadata.as_ref(), head.last_modified);
+                valid_etag(head.metadata.as_ref()).filter(|_| of_device)
+            }
             Ok(Err(error)) => {
                 tracing::info!(cause = %StoreError::from_sdk("s3:HeadObject", &error), "no stored ETag to compare");
                 None
@@ -141,7 +150,7 @@ impl Backups {
         }
     }
 
-    /// Reads the stored backup, if there is one.
+    /// Reads the stored backup, if there is one of this registration.
     ///
     /// # Errors
     ///
@@ -154,6 +163,9 @@ impl Backups {
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
             Err(error) => return Err(StoreError::from_sdk(OPERATION, &error)),
         };
+        if !is_of(device.registered(), object.metadata.as_ref(), object.last_modified) {
+            return Ok(None);
+        }
         let etag = valid_etag(object.metadata.as_ref());
         let bytes = object.body.collect().await.map_err(|_| StoreError::Unavailable {
             operation: OPERATION,
@@ -200,6 +212,27 @@ impl Intercept for PayloadHash {
     }
 }
 
-pub(crate) fn valid_etag(metadata: Option<&std::collections::HashMap<String, String>>) -> Option<ETag> {
+pub(crate) fn valid_etag(metadata: Option<&HashMap<String, String>>) -> Option<ETag> {
     metadata?.get(ETAG_METADATA)?.parse().ok()
+}
+
+/// The user metadata by which [`is_of`] knows a backup of this device.
+pub(crate) fn registration_metadata(device: &RegisteredDevice) -> Option<(String, String)> {
+    device.dated().map(|(date, _)| (REGISTRATION_METADATA.to_owned(), date.to_owned()))
+}
+
+/// Returns `true` if an object is a backup of the device as it is registered now, and not of an earlier registration.
+///
+/// Its metadata tells, whenever S3 did the write. Of an object that the earlier functions stored its time tells. A row
+/// without a date has not been preceded by another.
+pub(crate) fn is_of(
+    device: &RegisteredDevice,
+    metadata: Option<&HashMap<String, String>>,
+    stored_at: Option<DateTime>,
+) -> bool {
+    let Some((date, since)) = device.dated() else { return true };
+    match metadata.and_then(|metadata| metadata.get(REGISTRATION_METADATA)) {
+        Some(named) => named == date,
+        None => stored_at.is_none_or(|time| u64::try_from(time.secs()).is_ok_and(|second| second >= since.get())),
+    }
 }

@@ -29,7 +29,8 @@ async fn an_upload_stores_the_envelope_and_sets_the_date() {
         assert_eq!(answer.header("etag"), None);
         let (bytes, metadata) = cloud.stored_backup(device.uuid()).await.unwrap();
         assert_eq!(bytes, envelope);
-        assert!(metadata.is_empty(), "{metadata:?}");
+        let registered = before["registration_date"].as_s().unwrap().clone();
+        assert_eq!(metadata, [("registration-date".to_owned(), registered)].into());
         // The rest of the device's item is unchanged.
         before.insert("last_backup_date".to_owned(), text(date));
         assert_eq!(cloud.device_item(device.uuid()).await.as_ref(), Some(&before));

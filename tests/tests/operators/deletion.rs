@@ -1,8 +1,10 @@
 //! `DELETE /devices/{uuid}`: the device, its backups and, once it may go, its replay record.
 
+use std::iter::{once, repeat_n};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use firefly_device::etag;
 use firefly_testkit::answer::{assert_failure, json};
 use firefly_testkit::faults::{Call, Fault, Faults, Outage, assert_outage};
 use firefly_testkit::runtime_api::Event;
@@ -11,7 +13,7 @@ use firefly_testkit::{Invoked, TestCloud, new_device};
 use futures::future::join_all;
 use serde_json::json;
 
-use super::{operator, upload};
+use super::{listed, operator, upload};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_device_is_unknown_and_leaves_nothing_but_its_live_nonces() {
@@ -106,6 +108,49 @@ async fn an_upload_in_flight_leaves_nothing_behind() {
     }
 }
 
+/// A PUT whose answer is lost is sent again. The device is another's by the time at which S3 does either, and one version at
+/// least stays: the last alone is taken back, or none where no answer came.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_a_lost_answer_is_no_backup_of_the_next_registration() {
+    let cloud = TestCloud::start().await;
+    for (lost, status, code) in [(1, 401, "unauthorized"), (9, 503, "unavailable")] {
+        let device = cloud.registered_device().await;
+        let (slow, faults) = Faults::over(&cloud).await;
+        let first = Fault::Hold(Box::new(Fault::DropAnswer));
+        faults.next(Call::PutObject, once(first).chain(repeat_n(Fault::DropAnswer, lost - 1)));
+        let envelope = device.seal(b"in flight", &[7; 12]).unwrap();
+        let tag = etag(b"in flight").quoted();
+        let same = [("ETag", tag.as_str()), ("If-None-Match", tag.as_str())];
+        let meanwhile = async {
+            faults.arrived(Call::PutObject, 1).await;
+            assert_eq!(operator(&cloud, &device, "DELETE", "").await.status, 200);
+            cloud.advance(1);
+            let key = cloud.mint().await;
+            assert_eq!(cloud.register(&device, key.as_str()).await.status, 204);
+            faults.release();
+        };
+        let signed = slow.sign(&device);
+        let upload = slow.signed(&signed, "POST", "backup", &same, Some(&envelope));
+        assert_failure("in flight", &tokio::join!(upload, meanwhile).0, status, code);
+
+        let left = cloud.object_versions(device.uuid()).await;
+        assert!(!left.is_empty(), "{lost}: no answer was lost");
+        assert_failure("of before", &cloud.restore(&device).await, 404, "no_backup");
+        assert_eq!(listed(&operator(&cloud, &device, "GET", "/backups").await), (vec![], None));
+        let restored = operator(&cloud, &device, "POST", &format!("/backups/{}/restore", left[0])).await;
+        assert_failure("of before", &restored, 404, "no_such_version");
+        // The same content is stored again, and is the backup from then on.
+        for status in [200, 304] {
+            assert_eq!(
+                cloud.signed(&cloud.sign(&device), "POST", "backup", &same, Some(&envelope)).await.status,
+                status
+            );
+        }
+        assert_eq!(cloud.restore(&device).await.body, envelope);
+        assert_eq!(listed(&operator(&cloud, &device, "GET", "/backups").await).0.len(), 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_cannot_be_taken_back_is_not_acknowledged() {
     let cloud = TestCloud::start().await;
@@ -178,8 +223,8 @@ async fn a_deletion_whose_time_is_short_is_503_and_goes_on() {
         cloud.put_object(device.uuid(), &[number], None).await;
     }
     let (slow, faults) = Faults::over(&cloud).await;
-    let pass = std::iter::repeat_n(Fault::Pass, 20);
-    faults.next(Call::DeleteVersion, pass.chain(std::iter::repeat_n(Fault::Hold(Box::new(Fault::DropCall)), 20)));
+    let pass = repeat_n(Fault::Pass, 20);
+    faults.next(Call::DeleteVersion, pass.chain(repeat_n(Fault::Hold(Box::new(Fault::DropCall)), 20)));
     let function = Invoked::new(&slow, "func-api-devices-delete");
     let event = Event::recorded("func-api-devices-delete").with("/pathParameters/uuid", device.uuid().to_string());
     let answer = function.answer_within(cloud.now(), Duration::from_secs(5), &event).await;

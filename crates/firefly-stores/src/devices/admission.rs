@@ -35,7 +35,7 @@ impl VerifiedDevice {
     }
 
     /// The device as it was registered when its signature was verified.
-    pub(super) fn registered(&self) -> &RegisteredDevice {
+    pub(crate) fn registered(&self) -> &RegisteredDevice {
         &self.device
     }
 }

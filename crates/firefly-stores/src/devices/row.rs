@@ -20,6 +20,13 @@ pub struct RegisteredDevice {
 }
 
 impl RegisteredDevice {
+    /// `registration_date` and its second. Returns `None` for a row that lacks it or holds another form of date: the earlier
+    /// functions wrote such rows, and registration does not.
+    pub(crate) fn dated(&self) -> Option<(&str, UnixSeconds)> {
+        let date = self.date.as_deref()?;
+        Some((date, date.parse().ok()?))
+    }
+
     /// The second of the registration; the epoch where the row does not say.
     pub(crate) fn since(&self) -> Result<UnixSeconds, StoreError> {
         let malformed = || StoreError::Malformed { item: "a device", attribute: "registration_date" };

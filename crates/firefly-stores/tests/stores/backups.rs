@@ -7,7 +7,10 @@ use firefly_core::etag::ETag;
 use firefly_stores::{EnvelopeBytes, StoreError, VerifiedDevice};
 
 use crate::controller::Controller;
-use crate::engines::{BUCKET, Engines};
+use crate::engines::{BUCKET, DEVICES, Engines, NOW, text};
+
+/// The date in a controller's row.
+const REGISTERED: &str = "2033-05-18T03:33:20Z";
 
 fn envelope(content: &[u8]) -> Bytes {
     Envelope::write(&[1; 12], &[2; 16], content).unwrap().into()
@@ -63,11 +66,46 @@ async fn an_absent_backup_is_none_and_can_be_deleted() {
 async fn an_object_that_is_not_an_envelope_is_returned_and_an_invalid_etag_is_not() {
     let (engines, device) = scene().await;
     let put = engines.objects.put_object().bucket(BUCKET).key(device.id().to_string());
-    let put = put.metadata("etag", "not 64 digits").body(Bytes::from_static(b"FFCE, and no more").into());
-    put.send().await.unwrap();
+    let put = put.metadata("etag", "not 64 digits").metadata("registration-date", REGISTERED);
+    put.body(Bytes::from_static(b"FFCE, and no more").into()).send().await.unwrap();
     let stored = engines.backups().get(&device).await.unwrap().unwrap();
     assert_eq!((&stored.bytes[..], stored.etag), (&b"FFCE, and no more"[..], None));
     assert_eq!(engines.backups().etag(&device).await, None);
+}
+
+/// The store's S3 has the real time, which is before 2033.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_another_registration_is_no_backup() {
+    let engines = Engines::start().await;
+    for (registered, named, is_backup) in [
+        (Some(REGISTERED), Some(REGISTERED), true),
+        (Some(REGISTERED), Some("2033-05-18T03:33:19Z"), false),
+        (Some(REGISTERED), Some("2033-05-18T03:33:21Z"), false),
+        (Some(REGISTERED), Some(""), false),
+        (Some(REGISTERED), None, false),
+        (Some("2024-11-05T07:08:09Z"), None, true),
+        (Some("2024-11-05T07:08:09Z"), Some(REGISTERED), false),
+        (Some("2033-05-18T03:33:20.123456"), None, true),
+        (Some("2033-05-18T03:33:20.123456"), Some(REGISTERED), true),
+        (None, None, true),
+        (None, Some(REGISTERED), true),
+    ] {
+        let controller = Controller::new(1);
+        let mut row = controller.row();
+        row.remove("registration_date");
+        row.extend(registered.map(|date| ("registration_date".to_owned(), text(date))));
+        engines.put(DEVICES, row).await;
+        let device = engines.devices().authenticate(controller.sign(1, NOW), NOW).await.unwrap().unwrap();
+        engines.delete(DEVICES, &format!("{}#replay", controller.id)).await;
+        let put = engines.objects.put_object().bucket(BUCKET).key(device.id().to_string());
+        let metadata = named.map(|date| ("registration-date".to_owned(), date.to_owned()));
+        let etag_metadata = ("etag".to_owned(), etag('a').to_hex());
+        let put = put.set_metadata(Some(metadata.into_iter().chain([etag_metadata]).collect()));
+        put.send().await.unwrap();
+        let case = format!("{registered:?}, {named:?}");
+        assert_eq!(engines.backups().get(&device).await.unwrap().is_some(), is_backup, "{case}");
+        assert_eq!(engines.backups().etag(&device).await.is_some(), is_backup, "{case}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
