@@ -5,6 +5,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use firefly_core::etag::ETag;
@@ -24,7 +25,27 @@ use crate::event::Claims;
 /// A request to a route, as API Gateway's event says it.
 pub struct Request(pub(crate) lambda_http::Request);
 
+/// A sentence on who changes what, from the moment at which something may have been changed. It outlives the handler, which
+/// the deadline may end anywhere.
+#[derive(Clone, Default)]
+pub(crate) struct Audit(Arc<OnceLock<String>>);
+
+impl Audit {
+    /// The sentence.
+    pub(crate) fn sentence(&self) -> Option<&String> {
+        self.0.get()
+    }
+}
+
 impl Request {
+    /// Says who is about to change what: from here on the log has the sentence, however the request ends. One that the
+    /// outcome has itself takes its place.
+    pub fn audit(&self, sentence: String) {
+        if let Some(Audit(audit)) = self.0.extensions().get() {
+            audit.get_or_init(|| sentence);
+        }
+    }
+
     /// The signed request of a device-signed route.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::answer::{self, Answer};
 use crate::edge::Edge;
 use crate::error::ApiError;
 use crate::event::Event;
-use crate::request::Request;
+use crate::request::{Audit, Request};
 
 /// A route of the API.
 pub trait Route: Sized + Send + Sync + 'static {
@@ -65,21 +65,27 @@ impl<R: Route> Function for Http<R> {
         time_left: Duration,
         mut request: Request,
     ) -> (ApiGatewayV2httpResponse, Outcome) {
+        let audit = Audit::default();
+        request.0.extensions_mut().insert(audit.clone());
         let result = match self.edge.admit(&mut request.0) {
             Ok(()) => tokio::time::timeout(time_left, self.route.handle(now, request)).await,
             Err(error) => Ok(Err(error)),
         };
         let result = result.unwrap_or(Err(ApiError::DeadlineExceeded));
         let Answer { outcome, response } = result.unwrap_or_else(|error| answer::failure(&error));
+        let outcome = match audit.sentence() {
+            Some(sentence) if outcome.audit().is_none() => outcome.audited(sentence.clone()),
+            _ => outcome,
+        };
         (answer::payload(response), outcome)
     }
 
     fn log(reply: &ApiGatewayV2httpResponse, outcome: &Outcome, measured: &Measured) {
         let Measured { duration_ms, calls, cold_start, times } = measured;
         let times = (*times > 1).then_some(*times);
-        let (status, name) = (reply.status_code, outcome.name());
+        let (status, name, audit) = (reply.status_code, outcome.name(), outcome.audit());
         match outcome.ending() {
-            Ending::Done if let Some(audit) = outcome.audit() => {
+            Ending::Done if audit.is_some() => {
                 let bytes = outcome.bytes();
                 tracing::warn!(status, outcome = name, audit, bytes, duration_ms, %calls, cold_start, "answered");
             }
@@ -88,10 +94,10 @@ impl<R: Route> Function for Http<R> {
                 tracing::info!(status, outcome = name, bytes, duration_ms, %calls, cold_start, "answered");
             }
             Ending::Refused { cause } => {
-                tracing::warn!(status, outcome = name, cause, times, duration_ms, %calls, cold_start, "refused");
+                tracing::warn!(status, outcome = name, cause, audit, times, duration_ms, %calls, cold_start, "refused");
             }
             Ending::Failed { cause } => {
-                tracing::error!(status, outcome = name, cause, duration_ms, %calls, cold_start, "failed");
+                tracing::error!(status, outcome = name, cause, audit, duration_ms, %calls, cold_start, "failed");
             }
         }
     }

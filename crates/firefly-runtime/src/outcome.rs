@@ -61,7 +61,8 @@ impl Outcome {
         Self { bytes: Some(bytes), ..self }
     }
 
-    /// Adds a sentence on who has changed what. The log then has the request at the level WARN, which is on by default.
+    /// Adds a sentence on who has changed what. The log then has a request that succeeded at the level
+    /// WARN, too, which is on by default.
     #[must_use]
     pub fn audited(self, audit: String) -> Self {
         Self { audit: Some(audit), ..self }

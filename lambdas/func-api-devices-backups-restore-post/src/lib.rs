@@ -35,6 +35,7 @@ impl Route for Handler {
         let caller = request.user()?;
         let (id, version) = (request.path_parameter("uuid")?, request.path_parameter("version")?);
         let device = self.devices.registered(&super_user, id).await?.ok_or(ApiError::NoSuchDevice)?;
+        request.audit(format!("{} restores version {version}", caller.sub()));
         let restored = self.backups.restore(&super_user, &device, &version).await?.ok_or(ApiError::NoSuchVersion)?;
         if !self.devices.set_restored_date(&super_user, &device, now).await {
             self.backups.take_back(&super_user, &device, restored).await?;

@@ -36,6 +36,7 @@ impl Route for Handler {
         let super_user = request.require_super_user()?;
         let caller = request.user()?;
         let device: DeviceId = request.path_parameter("uuid")?;
+        request.audit(format!("{} deletes the device", caller.sub()));
         self.devices.delete(&super_user, device).await?;
         self.backups.delete_all(&super_user, device).await?;
         self.devices.forget(&super_user, device, now).await?;

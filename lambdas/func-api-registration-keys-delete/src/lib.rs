@@ -25,9 +25,9 @@ impl Route for Handler {
     async fn handle(&self, _now: UnixSeconds, request: Request) -> Result<Answer, ApiError> {
         let caller = request.user()?;
         let key: RegistrationKey = request.path_parameter("key")?;
+        request.audit(format!("{} revokes a registration key", caller.sub()));
         self.keys.revoke(&caller, &key).await?;
-        let outcome = Outcome::new("key_revoked").audited(format!("{} revokes a registration key", caller.sub()));
-        Ok(Answer::empty(outcome, StatusCode::NO_CONTENT))
+        Ok(Answer::empty(Outcome::new("key_revoked"), StatusCode::NO_CONTENT))
     }
 }
 
