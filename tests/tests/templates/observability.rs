@@ -213,6 +213,7 @@ fn assert_alarm(watched: &Watched, alarm: &Alarm<'_>) {
         let at_once = name == "firefly-throttled-requests";
         let several = periods > Some(1) && datapoints > Some(1);
         assert!(!judged || several != at_once, "{name}: {datapoints:?} of {periods:?}");
+        assert!(!at_once || (periods, datapoints) == (Some(1), Some(1)), "{name}: {datapoints:?} of {periods:?}");
     }
 }
 
