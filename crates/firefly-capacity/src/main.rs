@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<(), String> {
     match command {
         Command::Day(options) => {
-            let day = Day { controllers: options.controllers, within: options.within()?, days: options.days };
+            let day = Day { controllers: options.controllers(), within: options.within()?, days: options.days };
             let (seed, limits) = (options.seed, options.limits());
             let report = simulate(seed, &day.requests(seed), &Durations::published(), &limits);
             print(&report.to_string())

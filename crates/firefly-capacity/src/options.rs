@@ -47,9 +47,9 @@ pub(crate) enum Quotas {
 
 #[derive(Args)]
 pub(crate) struct DayOptions {
-    /// Number of controllers.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub(crate) controllers: usize,
+    /// Number of controllers, at most ten million.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    controllers: u32,
 
     /// Seconds within which they start.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, allow_negative_numbers = true)]
@@ -77,6 +77,11 @@ pub(crate) struct DayOptions {
 }
 
 impl DayOptions {
+    /// The controllers.
+    pub(crate) fn controllers(&self) -> usize {
+        usize::try_from(self.controllers).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn within(&self) -> Result<Duration, String> {
         Duration::try_from_secs_f64(self.within).map_err(|error| format!("--within {}: {error}", self.within))
     }

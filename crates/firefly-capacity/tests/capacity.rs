@@ -235,6 +235,8 @@ fn the_command_line_simulates_compares_and_refuses() {
         (&["replay", "Cargo.toml", "--throttle", "1,3", "--concurrency", "1"], 1),
         (&["day", "--within", "-1"], 1),
         (&["day", "--within", "NaN"], 1),
+        (&["day", "--controllers", "10000001"], 2),
+        (&["day", "--controllers", "0"], 2),
         (&["day", "--throttle", "1"], 2),
         (&["day", "--quotas", "none"], 2),
         (&["replay", "run", "--throttle", "0,1", "--concurrency", "1"], 2),

@@ -143,6 +143,12 @@ async fn keys(cloud: &Local, user: &str, foreign: &str, secrets: &mut Secrets) {
     let answer = cloud.as_user(user, "POST", "/registration-keys").await;
     secrets.add("a registration key", answer.member("key").unwrap());
     assert_eq!(cloud.as_user(user, "GET", "/registration-keys").await.status, 200);
+    let revoked = cloud.mint(user).await;
+    secrets.add("a registration key", revoked.as_str());
+    let path = format!("/registration-keys/{}", revoked.as_str());
+    for (token, method, status) in [(foreign, "DELETE", 401), (user, "PUT", 404), (user, "DELETE", 204)] {
+        assert_eq!(cloud.as_user(token, method, &path).await.status, status);
+    }
     let altered = format!("{user}A");
     for token in [foreign, &altered, &user[..user.len() / 2], "no.token.atall-but-secret"] {
         assert_eq!(cloud.as_user(token, "GET", "/registration-keys").await.status, 401);

@@ -66,7 +66,10 @@ impl Gateway {
         let started = Instant::now();
         let origin = request.headers().get(header::ORIGIN).cloned();
         let request_id = uuid::Uuid::new_v4().to_string();
-        let line = format!("{} {}", request.method(), request.uri().path());
+        // Its template: a path may hold a registration key.
+        let (method, path) = (request.method(), request.uri().path());
+        let route = self.api.routes.iter().find(|route| route.parameters(method, path).is_some());
+        let route = route.map_or_else(|| format!("{method} without a route"), LambdaRoute::key);
         let mut response = match self.api.cors.preflight(&request) {
             Some(preflight) => preflight,
             None => self.answer(peer, request, &request_id).await.unwrap_or_else(Refusal::answer),
@@ -74,7 +77,7 @@ impl Gateway {
         self.api.cors.apply(origin.as_ref(), &mut response);
         response.headers_mut().extend(HeaderValue::try_from(&request_id).ok().map(|id| (APIGW_REQUEST_ID, id)));
         let duration_ms = milliseconds(started);
-        tracing::info!(request_id, line, status = response.status().as_u16(), duration_ms, "request");
+        tracing::info!(request_id, route, status = response.status().as_u16(), duration_ms, "request");
         response
     }
 

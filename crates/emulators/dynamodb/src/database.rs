@@ -12,7 +12,9 @@ pub struct Database(pub(crate) dynoxide::Database);
 
 /// The database file cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the database {path}: {cause}; move it away to start anew")]
+#[error(
+    "cannot open the database {path}: {cause}; make room if the disk is full, and move away, with all its data, only a damaged one"
+)]
 pub struct OpenError {
     /// The file.
     pub path: String,
