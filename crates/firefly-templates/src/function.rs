@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::error::{Problem, TemplateError};
+use crate::one_or_many::OneOrMany;
 use crate::resource::Resource;
 use crate::route_key::RouteKey;
 use crate::template::{Source, Template};
@@ -229,22 +230,6 @@ struct Statement {
     effect: String,
     action: OneOrMany,
     resource: OneOrMany,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    fn items(&self) -> &[String] {
-        match self {
-            Self::One(item) => std::slice::from_ref(item),
-            Self::Many(items) => items,
-        }
-    }
 }
 
 #[derive(Deserialize)]

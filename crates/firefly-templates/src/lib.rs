@@ -16,6 +16,7 @@ mod error;
 mod function;
 mod gateway;
 mod intrinsic;
+mod one_or_many;
 mod policy;
 mod resolver;
 mod resource;

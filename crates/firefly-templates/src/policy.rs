@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_yaml_ng::Value;
 
 use crate::error::{Problem, TemplateError};
+use crate::one_or_many::OneOrMany;
 use crate::resolver::Resolver;
 use crate::template::{Source, Template};
 
@@ -53,22 +54,6 @@ enum Effect {
 enum Operator {
     StringEquals,
     StringLike,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    fn items(&self) -> &[String] {
-        match self {
-            Self::One(item) => std::slice::from_ref(item),
-            Self::Many(items) => items,
-        }
-    }
 }
 
 #[derive(Deserialize)]

@@ -30,6 +30,15 @@ fn info() -> Fault {
     Fault::Answer(FaultResponse { status: 200, headers, body: r#"{"logging":"INFO"}"#.into() })
 }
 
+/// The function, and the black hole before an AppConfig that has the level INFO.
+async fn with_level_behind_a_black_hole(cloud: &TestCloud) -> (RuntimeApi, BlackHole) {
+    let faults = Faults::default();
+    faults.every(Call::LatestConfiguration, info());
+    let appconfig = BlackHole::in_front_of(&faults.in_front_of(cloud.appconfigdata_endpoint()).await).await;
+    let variables = [("AWS_ENDPOINT_URL_APPCONFIGDATA", appconfig.url()), ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", "")];
+    (RuntimeApi::start_with(BINARY, cloud, &variables).await, appconfig)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_level_of_the_extension_applies_to_the_second_request_over_a_freeze() {
     let _alone = ALONE.lock().await;
@@ -67,11 +76,7 @@ async fn a_connection_to_appconfig_that_is_dropped_in_a_freeze_does_not_cost_the
     let _alone = ALONE.lock().await;
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
-    let faults = Faults::default();
-    faults.every(Call::LatestConfiguration, info());
-    let appconfig = BlackHole::in_front_of(&faults.in_front_of(cloud.appconfigdata_endpoint()).await).await;
-    let variables = [("AWS_ENDPOINT_URL_APPCONFIGDATA", appconfig.url()), ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", "")];
-    let function = RuntimeApi::start_with(BINARY, &cloud, &variables).await;
+    let (function, appconfig) = with_level_behind_a_black_hole(&cloud).await;
     // The connection that was opened at the start.
     function.freeze(FROZEN, || appconfig.swallow()).await;
     assert!(!informs(&function, function.signed_event(&device)).await);
@@ -84,11 +89,7 @@ async fn a_silent_connection_to_appconfig_does_not_cost_the_level_of_the_next_re
     let _alone = ALONE.lock().await;
     let cloud = TestCloud::at_real_time().await;
     let device = cloud.registered_device().await;
-    let faults = Faults::default();
-    faults.every(Call::LatestConfiguration, info());
-    let appconfig = BlackHole::in_front_of(&faults.in_front_of(cloud.appconfigdata_endpoint()).await).await;
-    let variables = [("AWS_ENDPOINT_URL_APPCONFIGDATA", appconfig.url()), ("AWS_APPCONFIG_EXTENSION_HTTP_PORT", "")];
-    let function = RuntimeApi::start_with(BINARY, &cloud, &variables).await;
+    let (function, appconfig) = with_level_behind_a_black_hole(&cloud).await;
     function.freeze(FROZEN, || appconfig.swallow()).await;
     informs(&function, function.signed_event(&device)).await;
     assert!(informs(&function, function.signed_event(&device)).await);
