@@ -1,0 +1,1 @@
+//! The balena API on loopback: devices, fleets, services and their variables.

@@ -1,0 +1,1 @@
+//! AWS IoT Core's MQTT broker on loopback: mutual TLS, policies judged at each packet.
