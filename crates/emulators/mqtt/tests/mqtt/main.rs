@@ -14,6 +14,7 @@ mod driven;
 mod malformed;
 mod packets;
 mod publishing;
+mod random;
 mod retained;
 mod server;
 mod slow_clients;
