@@ -114,3 +114,50 @@ fn write_anew(dir: &Path, state: &State) -> io::Result<(File, u64)> {
     File::open(dir)?.sync_all()?;
     Ok((file, bytes.len() as u64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Thing;
+
+    fn thing(version: u64) -> Change {
+        let attributes = [("attribute".to_owned(), "x".repeat(100_000))].into();
+        Change::Thing(Thing { name: "thing".to_owned(), id: "id".to_owned(), version, attributes })
+    }
+
+    fn version(state: &State) -> u64 {
+        state.thing("thing").unwrap().version
+    }
+
+    #[test]
+    fn a_long_journal_is_written_anew_and_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, mut state) = Journal::open(dir.path()).unwrap();
+        let mut longest = 0;
+        for version in 1..=200 {
+            journal.append(&thing(version)).unwrap();
+            state.apply(thing(version));
+            longest = longest.max(journal.length);
+            journal.shorten(&state).unwrap();
+            assert_eq!(journal.length, fs::metadata(dir.path().join("journal")).unwrap().len());
+        }
+        assert!((LEAST_LENGTH..LEAST_LENGTH + 200_000).contains(&longest), "{longest}");
+        drop(journal);
+        let (journal, state) = Journal::open(dir.path()).unwrap();
+        assert_eq!(version(&state), 200);
+        assert!(journal.length < 200_000, "{}", journal.length);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_or_restored_takes_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(&thing(1)).unwrap();
+        let writable = std::mem::replace(&mut journal.file, File::open(dir.path().join("journal")).unwrap());
+        journal.append(&thing(2)).unwrap_err();
+        journal.file = writable;
+        journal.append(&thing(3)).unwrap_err();
+        drop(journal);
+        assert_eq!(version(&Journal::open(dir.path()).unwrap().1), 1);
+    }
+}

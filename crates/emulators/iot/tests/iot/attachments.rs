@@ -37,7 +37,7 @@ async fn a_policy_is_attached_listed_and_detached() {
     let list = call.set_marker(list.next_marker).send().await.unwrap();
     assert_eq!((list.policies()[0].policy_name(), list.next_marker()), (Some("two"), None));
     let targets = server.client.list_targets_for_policy().policy_name("one").send().await.unwrap();
-    assert_eq!(targets.targets(), [certificate.arn.clone()]);
+    assert_eq!(targets.targets(), std::slice::from_ref(&certificate.arn));
     let delete = || server.client.delete_policy().policy_name("one").send();
     assert_refused(delete().await, 409, "DeleteConflictException");
     for _ in 0..2 {
@@ -115,7 +115,7 @@ async fn a_thing_is_attached_listed_and_detached() {
         let call = server.client.detach_thing_principal().thing_name("thing").principal(&one.arn);
         call.send().await.unwrap();
     }
-    assert_eq!(principals(&server, "thing").await, [two.arn.clone()]);
+    assert_eq!(principals(&server, "thing").await, std::slice::from_ref(&two.arn));
     assert_eq!(things(&server, &one).await, ["other"]);
 }
 

@@ -14,5 +14,5 @@ mod permissions;
 mod policies;
 mod races;
 mod requests;
-pub mod server;
+mod server;
 mod things;
