@@ -97,10 +97,22 @@ impl DevicePublicKey {
     /// (compressed, hybrid, infinity), or if its point is not on the curve.
     pub fn from_base64(text: &str) -> Result<Self, PublicKeyError> {
         let sec1 = BASE64_STANDARD.decode(text).map_err(|_| PublicKeyError)?;
-        if sec1.len() != Self::SEC1_LENGTH {
-            return Err(PublicKeyError);
-        }
-        VerifyingKey::from_sec1_bytes(&sec1).map(Self).map_err(|_| PublicKeyError)
+        Self::from_sec1(&sec1).ok_or(PublicKeyError)
+    }
+
+    /// Takes the 65 bytes of an uncompressed point; `None` for any other bytes.
+    pub(crate) fn from_sec1(sec1: &[u8]) -> Option<Self> {
+        if sec1.len() == Self::SEC1_LENGTH { VerifyingKey::from_sec1_bytes(sec1).ok().map(Self) } else { None }
+    }
+
+    /// Takes the public half of a key pair.
+    pub(crate) fn from_p256(key: p256::PublicKey) -> Self {
+        Self(key.into())
+    }
+
+    /// Returns the 65 bytes of the uncompressed point.
+    pub(crate) fn to_sec1(self) -> Vec<u8> {
+        self.0.to_sec1_point(false).to_bytes().to_vec()
     }
 
     /// Returns the padded Base64 of the 65-byte uncompressed point.

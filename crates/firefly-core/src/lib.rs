@@ -12,6 +12,7 @@
 //! | [`group`]          | the groups of users that a route may ask for, and evidence of membership            |
 //! | [`hex`]            | bytes as hex digits                                                                 |
 //! | [`json`]           | JSON that is kept as sent, within the limits of DynamoDB                            |
+//! | [`provisioning`]   | identities in AWS IoT Core                                                          |
 //! | [`registration`]   | one-time registration keys, and the body that registers a device                    |
 //! | [`replay`]         | the nonces that a device has spent, and the rule that admits a request              |
 //! | [`signature`]      | the signature of a request                                                          |
@@ -26,6 +27,7 @@ pub mod etag;
 pub mod group;
 pub mod hex;
 pub mod json;
+pub mod provisioning;
 pub mod registration;
 pub mod replay;
 pub mod signature;

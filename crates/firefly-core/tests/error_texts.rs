@@ -5,6 +5,14 @@ use firefly_core::{
     envelope::EnvelopeError,
     etag::ETagError,
     json::JsonError,
+    provisioning::{
+        body::{self, BodyError},
+        certificate::{CertificateMismatch, CertificatePemError, DigestError},
+        device_api_key::DeviceApiKeyError,
+        name::{BalenaServiceError, BalenaUuidError, PolicyNameError, ThingNameError},
+        request::{AnotherKey, CertificateRequestError},
+        row::WordError,
+    },
     registration::{MemberError, NewDeviceError, RegistrationKeyError, TextError},
     signature::SignatureError,
     signed_request::{AuthError, HeaderError, NonceError},
@@ -80,6 +88,42 @@ fn member_errors_have_their_texts() {
 }
 
 #[test]
+fn body_errors_have_their_texts() {
+    assert_texts!(BodyError {
+        TooLarge { length: 20_000 } => "the body of 20000 bytes is larger than 16384",
+        NotAnObject => "the body is not a JSON object",
+        Unknown { member: "\"force\"".to_owned() } => "member \"force\" is not known",
+        Missing { field: "uuid" } => "member uuid is missing",
+        Invalid { field: "uuid", reason: JsonError::NotAString.into() } => "member uuid is invalid: not a string",
+    });
+    use body::MemberError;
+    assert_texts!(MemberError {
+        SentTwice => "sent more than once",
+        Json(JsonError::NotAString) => "not a string",
+        Uuid(BalenaUuidError) => "not 32 lower-case hex digits",
+        Service(BalenaServiceError) =>
+            "not 1 to 255 characters of A-Z, a-z, 0-9, _ and -, or the word undefined",
+        Request(CertificateRequestError::NotP256) => "not for a P-256 key in the uncompressed form",
+    });
+}
+
+#[test]
+fn certificate_errors_have_their_texts() {
+    assert_texts!(CertificateRequestError {
+        TooLarge { length: 4_097 } => "the request of 4097 bytes is larger than 4096",
+        NotPem => "not one PEM block labelled CERTIFICATE REQUEST",
+        NotPkcs10 => "not a PKCS#10 request in DER",
+        NotP256 => "not for a P-256 key in the uncompressed form",
+        NotEcdsaWithSha256 => "not signed with ECDSA and SHA-256",
+        BadSignature => "the request's signature does not verify",
+    });
+    assert_texts!(CertificateMismatch {
+        AnotherCertificate => "the certificate does not have the id that it came with",
+        AnotherKey => "the certificate is for another public key",
+    });
+}
+
+#[test]
 fn json_errors_have_their_texts() {
     assert_texts!(JsonError {
         Syntax => "not JSON",
@@ -99,6 +143,13 @@ fn errors_without_variants_have_their_texts() {
         (ETagError.to_string(), "not 64 hex digits, bare or in double quotes"),
         (NonceError.to_string(), "not the Base64 of 32 bytes"),
         (RegistrationKeyError.to_string(), "not 6 characters of A-Z and 0-9"),
+        (AnotherKey.to_string(), "the request is not for the registered public key"),
+        (CertificatePemError.to_string(), "not one X.509 certificate in PEM"),
+        (DeviceApiKeyError.to_string(), "not 16 to 512 characters of A-Z, a-z, 0-9, _, . and -"),
+        (DigestError.to_string(), "not 64 lower-case hex digits"),
+        (PolicyNameError.to_string(), "not 1 to 128 characters of A-Z, a-z, 0-9, _, +, =, comma, period, @ and -"),
+        (ThingNameError.to_string(), "not a UUID of 32 lower-case hex digits, or of 36 lower-case characters"),
+        (WordError.to_string(), "not a known word"),
         (SignatureError.to_string(), "not a DER ECDSA P-256 signature"),
         (TimestampError.to_string(), "not a UTC time of the form YYYY-MM-DDTHH:MM:SSZ"),
     ] {
