@@ -26,4 +26,4 @@ pub use body::{BodyError, discard, read};
 pub use credentials::Credentials;
 pub use limits::{Deadlines, Limits};
 pub use listener::Listener;
-pub use principals::{Grants, Principal, Principals, Refusal, foreign};
+pub use principals::{Grants, Principal, Principals, Refusal, foreign, is_foreign};

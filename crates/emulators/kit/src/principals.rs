@@ -103,7 +103,7 @@ impl Principals {
     /// # Errors
     /// [`Refusal`].
     pub fn admit(&self, head: &Parts) -> Result<&Principal, Refusal> {
-        if !is_program(head) || !is_for_loopback(head) {
+        if is_foreign(head) {
             return Err(Refusal::Foreign);
         }
         let principal = access_key_id(head).and_then(|id| self.get(id)).ok_or(Refusal::Credentials)?;
@@ -121,13 +121,20 @@ pub fn foreign() -> Response {
     response
 }
 
+/// Returns `true` for a request that is [`Refusal::Foreign`].
+#[must_use]
+pub fn is_foreign(head: &Parts) -> bool {
+    !is_program(head) || !is_for_loopback(head)
+}
+
 /// Returns `true` if a program sends the request, and not a page in a browser.
 ///
 /// Browsers add `Sec-Fetch-Site` to each request for the loopback interface (Fetch Metadata Request Headers) and `Origin`
 /// to each that could write (Fetch Standard).
 fn is_program(head: &Parts) -> bool {
     const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-    let method = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE].contains(&head.method);
+    let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let method = methods.contains(&head.method);
     method && !head.headers.contains_key(header::ORIGIN) && !head.headers.contains_key(SEC_FETCH_SITE)
 }
 

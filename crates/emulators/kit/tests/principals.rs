@@ -98,9 +98,13 @@ fn a_request_of_a_browser_or_for_another_host_is_foreign() {
         let request = head(Request::builder().uri("/").header("host", host));
         assert_eq!(principals.admit(&request).unwrap_err(), Refusal::Credentials, "{host:?}");
     }
-    for method in ["OPTIONS", "TRACE", "PATCH", "PROPFIND"] {
+    for method in ["OPTIONS", "TRACE", "CONNECT", "PROPFIND"] {
         let request = head(signed(&principal(None)).method(method));
         assert_eq!(principals.admit(&request).unwrap_err(), Refusal::Foreign, "{method}");
+    }
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+        let request = head(signed(&principal(None)).method(method));
+        assert!(principals.admit(&request).is_ok(), "{method}");
     }
 }
 
