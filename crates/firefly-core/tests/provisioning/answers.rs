@@ -29,6 +29,7 @@ pub(crate) fn names(steps: &[Step]) -> Vec<String> {
 
 /// Runs to the end; the names of the steps and the answer.
 pub(crate) fn run(story: &mut Story, target: Target) -> (Vec<String>, Answer) {
+    story.world.earlier = story.world.variables.clone();
     let (run, answer) = story.run_with(target, None);
     (names(&run.steps), answer.unwrap())
 }
@@ -228,6 +229,8 @@ fn an_adopted_thing_keeps_a_working_pair() {
     assert_eq!((story.world.active(), story.world.thing), (vec![pem.id()], Some(true)));
     let row = story.world.row.as_ref().unwrap();
     assert_eq!((row.state, row.issues.count, row.pending.len()), (State::Done, 0, 0));
+    story.sweep();
+    assert_eq!(story.world.certificates.len(), 1);
     story.deprovision();
     story.assert_nothing_is_left();
 }

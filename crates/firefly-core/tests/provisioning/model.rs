@@ -23,6 +23,8 @@ enum Event {
     /// A run of those under way takes a step.
     Turn(usize, Option<Fault>),
     Wait(u64),
+    /// The variables as they are now are those that the next callers saw before they read the row.
+    Look,
     /// Somebody deletes the variables by hand.
     Lose,
     /// A controller is registered anew.
@@ -54,6 +56,7 @@ fn event() -> impl Strategy<Value = Event> {
         60 => (0..4_usize, prop::option::weighted(0.06, fault())).prop_map(|(run, fault)| Event::Turn(run, fault)),
         6 => (1..20_u64).prop_map(Event::Wait),
         2 => (20..1_000_u64).prop_map(Event::Wait),
+        4 => Just(Event::Look),
         1 => Just(Event::Lose),
         1 => Just(Event::Rekey),
     ]
@@ -89,6 +92,7 @@ impl Model {
             Event::Sweep => self.start(sweep(&self.story.world, self.story.reads)),
             Event::Turn(run, fault) => self.turn(run, fault),
             Event::Wait(seconds) => self.wait(seconds),
+            Event::Look => self.look(),
             Event::Lose => self.story.world.variables.clear(),
             Event::Rekey if !self.story.reads && self.runs.is_empty() => self.story.key = self.story.key % 3 + 200,
             Event::PostElsewhere | Event::Rekey => {}
@@ -114,9 +118,16 @@ impl Model {
         self.is_disturbed |= self.runs.iter().any(|run| run.steps.last().is_some_and(is_take_over));
     }
 
+    fn look(&mut self) {
+        self.story.world.earlier = self.story.world.variables.clone();
+    }
+
     /// Runs that are too old end, and late steps come.
     fn wait(&mut self, seconds: u64) {
-        for _ in 0..seconds {
+        for at in 1..=seconds {
+            if at % LIFE == 0 {
+                self.look();
+            }
             self.story.world.now += 1;
             let now = self.story.world.now;
             self.runs.retain(|run| now < run.started + LIFE);

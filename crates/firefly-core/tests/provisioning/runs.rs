@@ -97,7 +97,7 @@ impl Run {
         let lease = Lease::new([number; 16]);
         let variables = match &target {
             Target::Provision(Provision { delivery: Delivery::Variables { scope, .. }, .. }) => {
-                Some((scope.clone(), world.read(scope)))
+                Some((scope.clone(), world.read_earlier(scope)))
             }
             _ => None,
         };

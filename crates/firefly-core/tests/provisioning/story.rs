@@ -60,13 +60,17 @@ impl Story {
     }
 
     pub(crate) fn run(&mut self, target: Target) -> Answer {
+        self.world.earlier = self.world.variables.clone();
         self.run_with(target, None).1.unwrap()
     }
 
-    /// The schedule: a sweep in a quarter of an hour.
-    pub(crate) fn sweep(&mut self) -> Answer {
+    /// The schedule: a sweep in a quarter of an hour, of a row that is due.
+    pub(crate) fn sweep(&mut self) {
         self.world.now += 900;
-        self.run(sweep(&self.world, self.reads))
+        let due = self.world.row.as_ref().and_then(|row| row.due);
+        if due.is_some_and(|due| due <= self.world.time()) {
+            assert_eq!(self.run(sweep(&self.world, self.reads)), Answer::Swept);
+        }
     }
 
     /// The device asks until it is told that it has an identity.

@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) thing: Option<bool>,
     pub(crate) row: Option<Row>,
     pub(crate) variables: BTreeMap<(Scope, Variable), Pair>,
+    /// The variables as a caller saw them who has not read the row yet.
+    pub(crate) earlier: BTreeMap<(Scope, Variable), Pair>,
     /// The certificates made so far.
     pub(crate) made: u8,
 }
@@ -85,6 +87,14 @@ pub(crate) fn certificate(serial: u8, seed: u8) -> CertificatePem {
     CertificatePem::parse(&pem).unwrap()
 }
 
+fn variables_of(all: &BTreeMap<(Scope, Variable), Pair>, scope: &Scope) -> Variables {
+    let of = |variable| all.get(&(scope.clone(), variable)).copied();
+    Variables {
+        certificate: of(Variable::Certificate).map_or(Value::Absent, Value::Of),
+        key: of(Variable::PrivateKey).map_or(Value::Absent, |(_, key)| Value::Of(key)),
+    }
+}
+
 impl World {
     pub(crate) fn time(&self) -> UnixSeconds {
         UnixSeconds::new(self.now)
@@ -105,11 +115,12 @@ impl World {
     }
 
     pub(crate) fn read(&self, scope: &Scope) -> Variables {
-        let of = |variable| self.variables.get(&(scope.clone(), variable)).copied();
-        Variables {
-            certificate: of(Variable::Certificate).map_or(Value::Absent, Value::Of),
-            key: of(Variable::PrivateKey).map_or(Value::Absent, |(_, key)| Value::Of(key)),
-        }
+        variables_of(&self.variables, scope)
+    }
+
+    /// Returns the variables of a time before.
+    pub(crate) fn read_earlier(&self, scope: &Scope) -> Variables {
+        variables_of(&self.earlier, scope)
     }
 
     /// Panics if a scope shows a certificate with another's key.

@@ -67,7 +67,7 @@ pub(super) struct Look {
     pub(super) is_left: bool,
 }
 
-/// What a run has seen and done; all of it is forgotten when the first write is refused.
+/// The observations and deeds of a run. All are forgotten when the first write is refused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     /// The row's state before the first write.

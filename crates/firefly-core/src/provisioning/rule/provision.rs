@@ -237,12 +237,11 @@ fn ending(target: &Provision, seen: &Observed, row: &Row, end: &Answer, now: Uni
         row.state = facts.before.unwrap_or(State::Provisioning);
     }
     if let Some(id) = made {
-        if !row.certificates.contains_key(&id) {
-            row.record(id, now);
-        }
+        // One that is not recorded stays a pending entry.
         let may_be_active = facts.looks.get(&id).is_some_and(|look| look.may_be_active);
         // No other run has the key.
-        if matches!(target.delivery, Delivery::Variables { .. }) && !may_be_active {
+        let is_recorded = row.certificates.contains_key(&id);
+        if matches!(target.delivery, Delivery::Variables { .. }) && is_recorded && !may_be_active {
             seen.retire(&mut row, [id], now);
         }
         let others: Vec<_> = others(&row, id).collect();
