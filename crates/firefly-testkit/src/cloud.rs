@@ -315,13 +315,13 @@ impl TestCloud {
     }
 }
 
-#[expect(clippy::panic, reason = "a test that cannot read what it stored has failed")]
 /// The time limits of a test's own calls, which a busy machine must not end as it may end a function's.
 fn patience() -> TimeoutConfig {
     let limit = Duration::from_secs(60);
     timeouts(limit, limit)
 }
 
+#[expect(clippy::panic, reason = "a test that cannot read what it stored has failed")]
 fn panic_with(error: &dyn std::fmt::Debug) -> ! {
     panic!("the embedded S3 failed: {error:?}")
 }
