@@ -7,10 +7,11 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use process::{Local, argument, assert_refused, command_by, data_dir, run, token};
@@ -229,39 +230,34 @@ async fn a_cloud_that_is_started_with_nohup_outlives_its_terminal() {
     assert_eq!(tokio::task::block_in_place(|| cloud.end("-TERM")).status.code(), Some(0));
 }
 
-/// An ephemeral cloud that has begun to start.
-fn starting(dir: &Path, temporary: &Path) -> Child {
-    let mut command = ephemeral(&WITH_HANGUPS, dir, temporary);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while fs::read_dir(temporary).unwrap().count() == 0 {
-        std::thread::yield_now();
-    }
-    child
-}
-
-fn signal(child: &Child, signal: &str) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-}
-
-#[test]
-fn the_second_hangup_of_a_terminal_that_ends_does_not_cut_off_the_start() {
+#[tokio::test(flavor = "multi_thread")]
+async fn further_hangups_of_a_terminal_that_ends_cut_off_no_request() {
     let (dir, temporary) = (data_dir(), data_dir());
-    let mut child = starting(dir.path(), temporary.path());
-    signal(&child, "-HUP");
+    let cloud = Local::spawn(&mut ephemeral(&WITH_HANGUPS, dir.path(), temporary.path()));
+    let mut half_sent = TcpStream::connect(cloud.url().trim_start_matches("http://")).unwrap();
+    half_sent.write_all(b"GET /health HTTP/1.1\r\nHo").unwrap();
+    // A later connection is answered: that one has been accepted.
+    assert_eq!(cloud.request("GET", "/health", &[], None).await.status, 200);
+    cloud.signal("-HUP");
+    cloud.await_stopping();
+    (0..20).for_each(|_| cloud.signal("-HUP"));
+    half_sent.write_all(b"st: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut answer).unwrap();
-    assert_eq!(answer, "firefly-local: stopping\n");
-    signal(&child, "-HUP");
-    assert_eq!(process::finished(child).status.code(), Some(0));
-    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+    half_sent.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(tokio::task::block_in_place(|| cloud.ended()).status.code(), Some(0));
 }
 
 #[test]
 fn a_termination_during_the_start_leaves_no_data() {
     let (dir, temporary) = (data_dir(), data_dir());
-    let child = starting(dir.path(), temporary.path());
+    let mut command = ephemeral(&WITH_HANGUPS, dir.path(), temporary.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while fs::read_dir(temporary.path()).unwrap().count() == 0 {
+        std::thread::yield_now();
+    }
     // A signing key is being made, which takes a while.
-    signal(&child, "-TERM");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let output = process::finished(child);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);

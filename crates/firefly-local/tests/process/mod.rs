@@ -149,7 +149,7 @@ impl Local {
     /// Ends it as one Ctrl-C does and, once that is answered, another.
     pub(crate) fn interrupt_twice(self) -> Ended {
         self.press_ctrl_c();
-        self.stopping.recv().unwrap();
+        self.await_stopping();
         self.interrupt()
     }
 
@@ -175,7 +175,13 @@ impl Local {
         self.ended()
     }
 
-    fn ended(mut self) -> Ended {
+    /// Waits until it has said that it stops.
+    pub(crate) fn await_stopping(&self) {
+        self.stopping.recv().unwrap();
+    }
+
+    /// Waits for its end, which has to come.
+    pub(crate) fn ended(mut self) -> Ended {
         let mut child = self.child.take().unwrap();
         let status = within(child.id(), move || child.wait().unwrap());
         let read = |stream: &mut Option<JoinHandle<Vec<u8>>>| stream.take().unwrap().join().unwrap();
