@@ -6,6 +6,7 @@ use firefly_device::{Identity, Response, etag};
 use firefly_testkit::faults::{Call, Fault, Faults};
 use firefly_testkit::runtime_api::Event;
 use firefly_testkit::{BlackHole, Invoked, TestCloud};
+use serde_json::Value;
 
 /// The time until a function's timeout, of which half a second is kept for the answer: more than the second after which
 /// an old connection is given up, and less than the two that an attempt of the SDK may take.
@@ -92,17 +93,25 @@ async fn every_read_of_dynamodb_opens_a_new_connection() {
     let engines = TestCloud::start().await;
     let device = engines.registered_device().await;
     for (name, call) in [
-        ("func-api-devices-registration-get", "BatchGetItem"),
-        ("func-api-devices-get", "Query"),
-        ("func-api-registration-keys-get", "GetItem"),
+        ("func-api-devices-registration-get", Call::GetDeviceWithRecord),
+        ("func-api-devices-get", Call::QueryDevices),
+        ("func-api-devices-get", Call::ScanDevices),
+        ("func-api-registration-keys-get", Call::GetLiveKeys),
     ] {
-        let read = Connected::new(&engines, name).await;
-        let event =
-            || if name == "func-api-devices-registration-get" { read.signed(&device) } else { read.function.event() };
-        assert_eq!(read.answer(event()).await.status, 200, "{call}");
-        read.dynamodb.swallow();
-        assert_eq!(read.answer(event()).await.status, 200, "{call}");
-        assert_eq!(read.connections(), (2, 0), "{call}");
+        let faults = Faults::default();
+        let dynamodb = BlackHole::in_front_of(&faults.in_front_of(engines.endpoints().0).await).await;
+        let read = Invoked::with(&engines, name, &[("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url())]);
+        let event = || match call {
+            Call::GetDeviceWithRecord => read.event().signed(&engines.sign(&device)),
+            Call::ScanDevices => read.event().with("/queryStringParameters", Value::Null),
+            _ => read.event(),
+        };
+        assert_eq!(read.answer(engines.now(), &event()).await.status, 200, "{call:?}");
+        assert_eq!((faults.count(call), dynamodb.connections()), (1, 1), "{call:?}");
+        // This call alone is silent, whatever the function calls before it.
+        faults.next(call, [Fault::Hold(Box::new(Fault::DropCall))]);
+        assert_eq!(read.answer_within(engines.now(), TIME_LEFT, &event()).await.status, 200, "{call:?}");
+        assert_eq!((faults.count(call), dynamodb.connections()), (3, 2), "{call:?}");
     }
 }
 

@@ -46,6 +46,18 @@ fn count(answers: &[Response], status: u16) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 
+/// Registers a device. A machine that is too slow for so many at once answers some 503, which clients repeat.
+async fn register(cloud: &TestCloud, device: &Identity, key: &str) -> Response {
+    let mut answer = cloud.register(device, key).await;
+    for _ in 0..20 {
+        if answer.status != 503 {
+            break;
+        }
+        answer = cloud.register(device, key).await;
+    }
+    answer
+}
+
 fn nonces(record: Option<&Item>) -> usize {
     record.map_or(0, |record| record["nonces"].as_m().unwrap().len())
 }
@@ -56,7 +68,7 @@ async fn of_50_devices_with_one_key_exactly_one_is_registered() {
     for round in 1..=2 {
         let key = pair.cloud().mint().await;
         let devices: Vec<Identity> = (0..RACERS).map(|_| new_device()).collect();
-        let answers = pair.race(RACERS, async |n, cloud| cloud.register(&devices[n], key.as_str()).await).await;
+        let answers = pair.race(RACERS, async |n, cloud| register(cloud, &devices[n], key.as_str()).await).await;
         assert_eq!(count(&answers, 204), 1);
         for (device, answer) in devices.iter().zip(&answers) {
             if answer.status != 204 {

@@ -63,7 +63,7 @@ impl<'a> Device<'a> {
         let identity = identity_file::load(path).map_err(|error| match error {
             IdentityFileError::Read { ref source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 let is_default = path == Path::new(IDENTITY_FILE);
-                let option = if is_default { String::new() } else { format!(" --identity {}", quoted(path)) };
+                let option = if is_default { String::new() } else { format!(" --identity {}", quoted(path.display())) };
                 Failure::Usage(format!("{error}\nmake one with: firefly-device new{option}"))
             }
             error => Failure::usage(error),

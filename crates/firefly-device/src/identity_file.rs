@@ -121,7 +121,7 @@ pub enum IdentityFileError {
         source: io::Error,
     },
     /// Group or others have access to the file.
-    #[error("{} holds a master key and is open to others (mode {mode:04o}): run chmod 600 {}", path.display(), quoted(path))]
+    #[error("{} holds a master key and is open to others (mode {mode:04o}): run chmod 600 {}", path.display(), quoted(path.display()))]
     TooOpen {
         /// The path that was given.
         path: PathBuf,

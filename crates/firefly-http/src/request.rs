@@ -5,7 +5,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use firefly_core::etag::ETag;
@@ -28,21 +28,21 @@ pub struct Request(pub(crate) lambda_http::Request);
 /// A sentence on who changes what, from the moment at which something may have been changed. It outlives the handler, which
 /// the deadline may end anywhere.
 #[derive(Clone, Default)]
-pub(crate) struct Audit(Arc<OnceLock<String>>);
+pub(crate) struct Audit(Arc<Mutex<Option<String>>>);
 
 impl Audit {
-    /// The sentence.
-    pub(crate) fn sentence(&self) -> Option<&String> {
-        self.0.get()
+    /// Takes the sentence, if there is one.
+    pub(crate) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl Request {
-    /// Says who is about to change what: from here on the log has the sentence, however the request ends. One that the
-    /// outcome has itself takes its place.
+    /// Says who is about to change what: from here on the log has the sentence, however the request ends. A later one, on
+    /// what was changed, takes its place.
     pub fn audit(&self, sentence: String) {
         if let Some(Audit(audit)) = self.0.extensions().get() {
-            audit.get_or_init(|| sentence);
+            *audit.lock().unwrap_or_else(PoisonError::into_inner) = Some(sentence);
         }
     }
 

@@ -73,9 +73,9 @@ impl<R: Route> Function for Http<R> {
         };
         let result = result.unwrap_or(Err(ApiError::DeadlineExceeded));
         let Answer { outcome, response } = result.unwrap_or_else(|error| answer::failure(&error));
-        let outcome = match audit.sentence() {
-            Some(sentence) if outcome.audit().is_none() => outcome.audited(sentence.clone()),
-            _ => outcome,
+        let outcome = match audit.take() {
+            Some(sentence) => outcome.audited(sentence),
+            None => outcome,
         };
         (answer::payload(response), outcome)
     }

@@ -34,7 +34,7 @@ pub enum DataDirError {
     #[error(
         "other users may enter the data directory {} (mode {mode:03o}); run `chmod 700 {}`, or give another --data-dir",
         path.display(),
-        quoted(path)
+        quoted(path.display())
     )]
     Exposed {
         /// The directory.

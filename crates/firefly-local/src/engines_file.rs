@@ -10,6 +10,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use firefly_output::quoted;
 use rustix::process::geteuid;
 
 use crate::data_dir::OTHERS;
@@ -30,7 +31,7 @@ pub enum EnginesFileError {
         dir: PathBuf,
     },
     /// No cloud that runs in the directory has the URL.
-    #[error("no local cloud in {} has the URL {url}; there are {}", dir.display(), running.join(", "))]
+    #[error("no local cloud in {} has the URL {url}; there are {}", dir.display(), words(running))]
     NoSuchUrl {
         /// The directory.
         dir: PathBuf,
@@ -40,7 +41,7 @@ pub enum EnginesFileError {
         running: Vec<String>,
     },
     /// More than one cloud runs in the directory.
-    #[error("several local clouds run in {}: choose with --url one of {}", dir.display(), running.join(", "))]
+    #[error("several local clouds run in {}: choose with --url one of {}", dir.display(), words(running))]
     Ambiguous {
         /// The directory.
         dir: PathBuf,
@@ -89,7 +90,7 @@ impl EnginesFile {
         let temporary = path.with_extension("tmp");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.lock()?;
-        let line = |(name, value): (&str, &str)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
+        let line = |(name, value): (&str, &str)| format!("export {name}={}\n", quoted(value));
         let mut text = line((URL, url));
         text.extend(environment.iter().map(|(name, value)| line((name, value))));
         file.write_all(text.as_bytes())?;
@@ -123,6 +124,11 @@ pub fn read(dir: &Path, url: Option<&str>) -> Result<String, EnginesFileError> {
         None if running.len() > 1 => Err(EnginesFileError::Ambiguous { dir, running: urls }),
         None => Ok(running.swap_remove(0).1),
     }
+}
+
+/// The URLs, each as a word that a shell takes.
+fn words(urls: &[String]) -> String {
+    urls.iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns `true` if a file has the name that a cloud gives its file: `engines-PID-RANDOM.env`.

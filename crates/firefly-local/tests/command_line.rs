@@ -227,5 +227,5 @@ async fn a_cloud_with_another_issuer_offers_no_developer_tokens() {
     for absent in ["-- token", "-- mint", "developer token", "KEY"] {
         assert!(!started.text.contains(absent), "{absent} is in {}", started.text);
     }
-    assert!(started.text.contains(&format!("$TOKEN\" {}/registration-keys", started.url())), "{}", started.text);
+    assert!(started.text.contains(&format!("$TOKEN\" '{}/registration-keys'", started.url())), "{}", started.text);
 }

@@ -7,12 +7,14 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use process::{Local, argument, assert_refused, command, data_dir, run, token};
+use process::{Local, argument, assert_refused, command_by, data_dir, run, token};
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
@@ -48,6 +50,11 @@ fn env(dir: &Path, further: &[&str]) -> BTreeMap<String, String> {
     let text = String::from_utf8(evaluated.stdout).unwrap();
     let variables = text.split('\0').filter_map(|line| line.split_once('='));
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A URL as the messages have it, for a shell.
+fn quoted(url: &str) -> String {
+    format!("'{url}'")
 }
 
 /// The tables that a client with these variables sees.
@@ -109,12 +116,15 @@ fn an_environment_of_no_or_several_clouds_is_refused_in_one_line() {
     // Two clouds share the directory: one keeps no data.
     let durable = Local::start(dir.path(), &[]);
     let ephemeral = Local::start(dir.path(), &["--ephemeral"]);
-    assert_refused(&arguments, &["several local clouds", "--url", durable.url(), ephemeral.url()]);
+    assert_refused(
+        &arguments,
+        &["several local clouds", "--url one of '", &quoted(durable.url()), &quoted(ephemeral.url())],
+    );
     for cloud in [&durable, &ephemeral] {
         assert_eq!(env(dir.path(), &["--url", cloud.url()])["FIREFLY_URL"], cloud.url());
     }
     let elsewhere = [&arguments[..], &["--url", "http://127.0.0.1:9"]].concat();
-    assert_refused(&elsewhere, &["http://127.0.0.1:9", durable.url(), ephemeral.url()]);
+    assert_refused(&elsewhere, &["http://127.0.0.1:9", &quoted(durable.url()), &quoted(ephemeral.url())]);
 }
 
 #[test]
@@ -180,28 +190,69 @@ async fn all_files_made_are_readable_by_the_owner_alone() {
     drop(cloud);
 }
 
+/// The program that has SIGHUP do what it does by default, also where the tests run with `nohup`.
+const WITH_HANGUPS: [&str; 2] = ["env", "--default-signal=HUP"];
+
+/// An ephemeral cloud, run by this program.
+fn ephemeral(program: &[&str], dir: &Path, temporary: &Path) -> Command {
+    let arguments = ["--listen", "127.0.0.1:0", "--ephemeral", "--data-dir", argument(dir)];
+    let mut command = command_by(program, &arguments);
+    command.env("TMPDIR", temporary);
+    command
+}
+
 #[test]
-fn a_termination_ends_an_ephemeral_cloud_as_ctrl_c_does() {
+fn a_termination_a_quit_and_the_end_of_the_terminal_end_an_ephemeral_cloud_as_ctrl_c_does() {
+    for signal in ["-TERM", "-QUIT", "-HUP"] {
+        let (dir, temporary) = (data_dir(), data_dir());
+        let cloud = Local::spawn(&mut ephemeral(&WITH_HANGUPS, dir.path(), temporary.path()));
+        let kept = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(mode(&kept[0]), 0o700);
+        let ended = cloud.end(signal);
+        assert_eq!(ended.status.code(), Some(0), "{signal}");
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "firefly-local: stopping\n", "{signal}");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{signal}");
+        assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new(), "{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_that_is_started_with_nohup_outlives_its_terminal() {
     let (dir, temporary) = (data_dir(), data_dir());
-    let arguments = ["--listen", "127.0.0.1:0", "--ephemeral", "--data-dir", argument(dir.path())];
-    let mut command = command(&arguments);
-    let cloud = Local::spawn(command.env("TMPDIR", temporary.path()));
-    let kept = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    assert_eq!(kept.len(), 1);
-    assert_eq!(mode(&kept[0]), 0o700);
-    let ended = cloud.terminate();
-    assert_eq!(ended.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&ended.stderr), "firefly-local: stopping\n");
-    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
-    assert_eq!(engines_files(dir.path()), Vec::<PathBuf>::new());
+    let cloud = Local::spawn(&mut ephemeral(&["nohup"], dir.path(), temporary.path()));
+    cloud.signal("-HUP");
+    assert_eq!(cloud.request("GET", "/health", &[], None).await.status, 200);
+    // A hang-up that is ignored is not on its way to a handler, either.
+    let status = fs::read_to_string(format!("/proc/{}/status", cloud.id())).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    assert_eq!(u64::from_str_radix(ignored.trim(), 16).unwrap() & 1, 1);
+    assert_eq!(tokio::task::block_in_place(|| cloud.end("-TERM")).status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn further_hangups_of_a_terminal_that_ends_cut_off_no_request() {
+    let (dir, temporary) = (data_dir(), data_dir());
+    let cloud = Local::spawn(&mut ephemeral(&WITH_HANGUPS, dir.path(), temporary.path()));
+    let mut half_sent = TcpStream::connect(cloud.url().trim_start_matches("http://")).unwrap();
+    half_sent.write_all(b"GET /health HTTP/1.1\r\nHo").unwrap();
+    // A later connection is answered: that one has been accepted.
+    assert_eq!(cloud.request("GET", "/health", &[], None).await.status, 200);
+    cloud.signal("-HUP");
+    cloud.await_stopping();
+    (0..20).for_each(|_| cloud.signal("-HUP"));
+    half_sent.write_all(b"st: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    half_sent.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(tokio::task::block_in_place(|| cloud.ended()).status.code(), Some(0));
 }
 
 #[test]
 fn a_termination_during_the_start_leaves_no_data() {
     let (dir, temporary) = (data_dir(), data_dir());
-    let arguments = ["--listen", "127.0.0.1:0", "--ephemeral", "--data-dir", argument(dir.path())];
-    let mut command = command(&arguments);
-    let child = command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = ephemeral(&WITH_HANGUPS, dir.path(), temporary.path());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while fs::read_dir(temporary.path()).unwrap().count() == 0 {
         std::thread::yield_now();
     }

@@ -4,7 +4,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::path::Path;
 
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
@@ -39,10 +38,11 @@ pub fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Returns the path as one word of a POSIX shell.
+/// Returns a text, such as a path or a URL, as one word of a POSIX shell or of zsh. It has quotes whatever it is: zsh
+/// takes the brackets of an IPv6 address for a pattern.
 #[must_use]
-pub fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+pub fn quoted(text: impl Display) -> String {
+    format!("'{}'", text.to_string().replace('\'', r"'\''"))
 }
 
 /// Returns `true` if standard output was closed when the process began: Rust's runtime has then opened /dev/null in its
@@ -57,17 +57,24 @@ fn is_closed() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::process::Command;
 
     use super::quoted;
 
     #[test]
-    fn a_quoted_path_is_one_word_of_a_shell() {
-        for path in ["plain", "two words", "it's", "'", "$HOME `id` \\ \"", "a\nb", "-n", "*"] {
-            let script = format!("printf %s {}", quoted(Path::new(path)));
+    fn a_quoted_text_is_one_word_of_a_shell() {
+        for text in ["plain", "two words", "it's", "'", "$HOME `id` \\ \"", "a\nb", "-n", "*", "http://[::1]:8080"] {
+            let script = format!("printf %s {}", quoted(text));
             let printed = Command::new("sh").args(["-c", &script]).output().unwrap().stdout;
-            assert_eq!(String::from_utf8(printed).unwrap(), path);
+            assert_eq!(String::from_utf8(printed).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_quoted_url_of_an_ipv6_address_is_no_pattern() {
+        // Like zsh, bash refuses a pattern that no file has, once it is told to.
+        let script = format!("printf %s {}", quoted("http://[::1]:8080"));
+        let printed = Command::new("bash").args(["-O", "failglob", "-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(printed.stdout).unwrap(), "http://[::1]:8080");
     }
 }

@@ -61,7 +61,7 @@ impl Outcome {
         Self { bytes: Some(bytes), ..self }
     }
 
-    /// Adds a sentence on who has changed what. The log then has a request that succeeded at the level
+    /// Adds a sentence on who changes what, or has changed it. The log then has a request that succeeded at the level
     /// WARN, too, which is on by default.
     #[must_use]
     pub fn audited(self, audit: String) -> Self {

@@ -21,7 +21,7 @@ use firefly_core::registration::{RegistrationKey, is_live};
 use firefly_core::time::UnixSeconds;
 
 use crate::error::StoreError;
-use crate::item::{Attributes, Item, seconds};
+use crate::item::{self, Attributes, Item, seconds};
 
 /// Live keys that a user has at most: the chance of a guess grows with them.
 pub(crate) const MAX_LIVE_KEYS: usize = 200;
@@ -77,16 +77,8 @@ impl LiveKeys {
     }
 
     pub(crate) async fn read(&self, sub: &str) -> Result<Option<Record>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("key", item_key(sub))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("dynamodb:GetItem", &error))?;
-        output.item.as_ref().map(Record::from_item).transpose()
+        let item = item::get(&self.client, &self.table, ("key", item_key(sub))).await?;
+        item.as_ref().map(Record::from_item).transpose()
     }
 
     /// The write that adds an entry, for the transaction that writes its key. `record` is the item as it was read; the

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use emulator_kit::Deadlines;
 use firefly_core::device::DeviceId;
@@ -11,6 +13,7 @@ use firefly_core::time::UnixSeconds;
 use firefly_device::{Client, Identity, Response, SignedHeaders, random_nonce, registration_body};
 use firefly_local::issuer::Identity as User;
 use firefly_local::{Cloud, CloudOptions, Credentials, Data, TokenIssuer};
+use firefly_runtime::aws::timeouts;
 use firefly_runtime::{Aws, Environment};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::Value;
@@ -263,13 +266,17 @@ impl TestCloud {
     /// A client of this cloud's DynamoDB with every permission.
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.dynamodb.get_or_init(|| {
-            firefly_stores::dynamodb::client(&self.aws()).expect("plain HTTP needs no root certificates")
+            let client = firefly_stores::dynamodb::client(&self.aws()).expect("plain HTTP needs no root certificates");
+            aws_sdk_dynamodb::Client::from_conf(client.config().to_builder().timeout_config(patience()).build())
         })
     }
 
     /// A client of this cloud's S3 with every permission.
     pub fn s3(&self) -> &aws_sdk_s3::Client {
-        self.s3.get_or_init(|| firefly_stores::s3::client(&self.aws()).expect("plain HTTP needs no root certificates"))
+        self.s3.get_or_init(|| {
+            let client = firefly_stores::s3::client(&self.aws()).expect("plain HTTP needs no root certificates");
+            aws_sdk_s3::Client::from_conf(client.config().to_builder().timeout_config(patience()).build())
+        })
     }
 
     fn aws(&self) -> Aws {
@@ -306,6 +313,12 @@ impl TestCloud {
             Err(error) => panic_with(&error),
         }
     }
+}
+
+/// The time limits of a test's own calls, which a busy machine must not end as it may end a function's.
+fn patience() -> TimeoutConfig {
+    let limit = Duration::from_secs(60);
+    timeouts(limit, limit)
 }
 
 #[expect(clippy::panic, reason = "a test that cannot read what it stored has failed")]

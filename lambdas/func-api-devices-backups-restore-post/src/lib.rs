@@ -41,8 +41,8 @@ impl Route for Handler {
             self.backups.take_back(&super_user, &device, restored).await?;
             return Err(ApiError::NoSuchDevice);
         }
-        let audit = format!("{} has restored version {version} as version {}", caller.sub(), restored.version());
-        let outcome = Outcome::new("backup_version_restored").with_bytes(restored.bytes).audited(audit);
+        request.audit(format!("{} has restored version {version} as version {}", caller.sub(), restored.version()));
+        let outcome = Outcome::new("backup_version_restored").with_bytes(restored.bytes);
         let body = RestoredBackup { message: "Backup stored", last_backup_date: now.to_string() };
         Ok(Answer::json(outcome, StatusCode::OK, &body).etag(restored.etag))
     }

@@ -40,7 +40,8 @@ impl Route for Handler {
         self.devices.delete(&super_user, device).await?;
         self.backups.delete_all(&super_user, device).await?;
         self.devices.forget(&super_user, device, now).await?;
-        let outcome = Outcome::new("device_deleted").audited(format!("{} has deleted the device", caller.sub()));
+        request.audit(format!("{} has deleted the device", caller.sub()));
+        let outcome = Outcome::new("device_deleted");
         Ok(Answer::json(outcome, StatusCode::OK, &DeletedDevice { message: "Device deleted" }))
     }
 }

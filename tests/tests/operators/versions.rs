@@ -109,10 +109,18 @@ async fn an_unknown_device_is_404_and_a_malformed_uuid_or_next_400() {
         let answer = operator(&cloud, &device, "GET", &format!("/backups?next={next}")).await;
         assert_eq!(assert_failure(next, &answer, 400, "invalid_query"), "Query parameter next is malformed");
     }
-    // S3 tells an id that it has never given.
+    // S3 tells an id that it has never given, and one that it has given for another device.
+    let another = cloud.registered_device().await;
+    for device in [&device, &another] {
+        cloud.put_object(device.uuid(), b"stored", None).await;
+    }
+    let of_another = cloud.object_versions(another.uuid()).await.remove(0);
+    for next in ["abc", "null", &"0".repeat(32), &"f".repeat(32), &of_another] {
+        let answer = operator(&cloud, &device, "GET", &format!("/backups?next={next}")).await;
+        assert_eq!(assert_failure(next, &answer, 400, "invalid_query"), "Query parameter next is malformed");
+    }
     let (broken, faults) = Faults::over(&cloud).await;
     faults.every(Call::ListVersions, Fault::xml_error(400, "InvalidArgument"));
-    assert_failure("never given", &operator(&broken, &device, "GET", "/backups?next=abc").await, 400, "invalid_query");
     assert_failure("not asked for", &operator(&broken, &device, "GET", "/backups").await, 500, "internal");
 }
 

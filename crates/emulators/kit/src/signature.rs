@@ -46,8 +46,8 @@ pub(crate) fn credential(authorization: &str) -> Option<&str> {
     Some(Authorization::parse(authorization)?.credential)
 }
 
-/// Returns `true` if these credentials make the signature of a request. It is signed again, and the two signatures are
-/// compared in constant time.
+/// Returns `true` if these credentials make the signature of a request, which covers `Host` and every `x-amz-` header. It is
+/// signed again, and the two signatures are compared in constant time.
 pub(crate) fn is_made_with(credentials: Credentials, head: &Parts, body: &[u8]) -> bool {
     verify(credentials, head, body).is_some()
 }
@@ -58,6 +58,10 @@ fn verify(credentials: Credentials, head: &Parts, body: &[u8]) -> Option<()> {
     let (region, service) = (scope.next()?, scope.next()?);
     let date = PrimitiveDateTime::parse(head.headers.get("x-amz-date")?.to_str().ok()?, AMZ_DATE).ok()?;
 
+    let signed = |name: &str| authorization.signed_headers.split(';').any(|signed| signed == name);
+    if head.headers.keys().any(|name| name.as_str().starts_with("x-amz-") && !signed(name.as_str())) {
+        return None;
+    }
     let mut settings = SigningSettings::default();
     // The headers that the request names as signed decide.
     settings.excluded_headers = None;

@@ -122,6 +122,10 @@ fn a_signature_holds_for_its_secret_its_head_and_its_body_alone() {
     let mut another_date = head(request());
     another_date.headers.insert("x-amz-date", "20260101T000000Z".parse().unwrap());
     assert!(!principal.signed(&another_date, BODY));
+    let mut added = head(request().header("x-other", "1"));
+    assert!(principal.signed(&added, BODY), "only what AWS reads has to be signed");
+    added.headers.insert("x-amz-target", "Service.Operation".parse().unwrap());
+    assert!(!principal.signed(&added, BODY));
     let another_secret = Principal { secret_access_key: "a guess".to_owned(), ..principal.clone() };
     assert!(!another_secret.signed(&head(request()), BODY));
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETag, ETagCondition,
-    MetadataDirective, Range, UploadPartCopyInput, UploadPartCopyOutput,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETag, MetadataDirective, Range,
+    UploadPartCopyInput, UploadPartCopyOutput,
 };
 use s3s::{S3Error, S3Request, S3Result, s3_error};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::conditions::check_conditions;
+use crate::conditions::Conditions;
 use crate::object_store::{Content, NewObject, Precondition, Version};
 use crate::operations::Operations;
+use crate::refusal::precondition_failed;
 use crate::{multipart, received};
 
 /// The object that is copied: its version and bytes, with their share of the memory.
@@ -20,14 +21,6 @@ struct Source {
     content: Content,
     bytes: Vec<u8>,
     _held: OwnedSemaphorePermit,
-}
-
-/// The name of a source, and the conditions on it.
-struct Wanted<'a> {
-    source: &'a CopySource,
-    if_match: Option<&'a ETagCondition>,
-    if_none_match: Option<&'a ETagCondition>,
-    has_time_condition: bool,
 }
 
 impl Operations {
@@ -45,14 +38,13 @@ impl Operations {
                  object's metadata, storage class, website redirect location or encryption attributes."
             ));
         }
-        let wanted = Wanted {
-            source: &input.copy_source,
+        let conditions = Conditions {
             if_match: input.copy_source_if_match.as_ref(),
             if_none_match: input.copy_source_if_none_match.as_ref(),
-            has_time_condition: input.copy_source_if_modified_since.is_some()
-                || input.copy_source_if_unmodified_since.is_some(),
+            if_modified_since: input.copy_source_if_modified_since.as_ref(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
         };
-        let Source { version, content, bytes, _held } = self.source(&request, &wanted).await?;
+        let Source { version, content, bytes, _held } = self.source(&request, &input.copy_source, &conditions).await?;
         let (content_type, metadata) = if replaces {
             let metadata = input.metadata.clone().unwrap_or_default();
             received::check_metadata(&metadata)?;
@@ -80,31 +72,28 @@ impl Operations {
         self.authorize(request.credentials.as_ref(), "s3:PutObject")?;
         let input = &request.input;
         let number = multipart::part_number(input.part_number)?;
-        let wanted = Wanted {
-            source: &input.copy_source,
+        let conditions = Conditions {
             if_match: input.copy_source_if_match.as_ref(),
             if_none_match: input.copy_source_if_none_match.as_ref(),
-            has_time_condition: input.copy_source_if_modified_since.is_some()
-                || input.copy_source_if_unmodified_since.is_some(),
+            if_modified_since: input.copy_source_if_modified_since.as_ref(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
         };
-        let Source { version, content, mut bytes, _held } = self.source(&request, &wanted).await?;
+        let Source { version, mut bytes, _held, .. } = self.source(&request, &input.copy_source, &conditions).await?;
         if let Some(range) = &input.copy_source_range {
-            let invalid =
-                || s3_error!(InvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last");
-            let range = Range::parse(range).map_err(|_| invalid())?.check(content.size)?;
-            let bound = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-            bytes = bytes[bound(range.start)..bound(range.end)].to_vec();
+            bytes = bytes[range_of_source(range, bytes.len())?].to_vec();
         }
         let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
         let stored = self.on_store(move |store| {
             store.check_bucket(&bucket)?;
             let upload = store.uploads().find(&bucket, &key, &id)?;
-            store.uploads().put_part(&upload, number, &bytes)
+            let now = store.now();
+            Ok((store.uploads().put_part(&upload, number, &bytes, now)?, now))
         });
+        let (etag, now) = stored.await?;
         Ok(UploadPartCopyOutput {
             copy_part_result: Some(CopyPartResult {
-                e_tag: Some(ETag::Strong(stored.await?)),
-                last_modified: Some(std::time::SystemTime::now().into()),
+                e_tag: Some(ETag::Strong(etag)),
+                last_modified: Some(now.into()),
                 ..CopyPartResult::default()
             }),
             copy_source_version_id: Some(version.id),
@@ -113,8 +102,13 @@ impl Operations {
     }
 
     /// Reads the source of a copy, which the principal may read.
-    async fn source<T>(&self, request: &S3Request<T>, wanted: &Wanted<'_>) -> S3Result<Source> {
-        let found = self.find(request, named(wanted.source)?).await?;
+    async fn source<T>(
+        &self,
+        request: &S3Request<T>,
+        source: &CopySource,
+        conditions: &Conditions<'_>,
+    ) -> S3Result<Source> {
+        let found = self.find(request, named(source)?).await?;
         let version = found.version.clone();
         let content = version.content.clone().ok_or_else(|| {
             s3_error!(
@@ -122,15 +116,29 @@ impl Operations {
                 "The source of a copy request may not specifically refer to a delete marker by version id."
             )
         })?;
-        if wanted.has_time_condition {
-            return Err(s3_error!(NotImplemented, "A copy is conditional on the ETag of its source alone."));
-        }
-        check_conditions(&content, wanted.if_match, None)?;
         // RFC 9110 has 304 for a read; a copy has not been made.
-        check_conditions(&content, None, wanted.if_none_match).map_err(|_| crate::refusal::precondition_failed())?;
+        conditions.check(&content, version.last_modified).map_err(|_| precondition_failed())?;
         let held = self.memory.reserve(content.size).await?;
         let bytes = self.on_store(move |_| found.read()).await?;
         Ok(Source { version, content, bytes, _held: held })
+    }
+}
+
+/// The bytes of a source that a range names; it ends inside the source.
+///
+/// # Errors
+/// `InvalidArgument`.
+fn range_of_source(range: &str, length: usize) -> S3Result<std::ops::RangeInclusive<usize>> {
+    let Ok(Range::Int { first, last: Some(last) }) = Range::parse(range) else {
+        return Err(s3_error!(
+            InvalidArgument,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
+             zero-based offsets of the first and last bytes to copy"
+        ));
+    };
+    match (usize::try_from(first), usize::try_from(last)) {
+        (Ok(first), Ok(last)) if last < length => Ok(first..=last),
+        _ => Err(s3_error!(InvalidArgument, "Range specified is not valid for source object of size: {length}")),
     }
 }
 

@@ -14,9 +14,12 @@ mod memory;
 mod multipart;
 pub mod object_store;
 mod operations;
+mod reads;
 mod received;
 mod refusal;
 mod server;
+mod signing;
+mod version_listing;
 
 pub use memory::MAX_OBJECT_LENGTH;
 pub use server::serve;

@@ -1,11 +1,10 @@
-//! Pages of ListObjects, ListObjectsV2 and ListObjectVersions.
+//! Pages of ListObjects and ListObjectsV2.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use s3s::dto::{
-    CommonPrefix, DeleteMarkerEntry, ETag, EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput,
-    ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, MaxKeys, Object, ObjectStorageClass,
-    ObjectVersion, ObjectVersionStorageClass,
+    CommonPrefix, ETag, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    MaxKeys, Object, ObjectStorageClass,
 };
 use s3s::{S3Result, s3_error};
 
@@ -114,69 +113,6 @@ fn page(
     page
 }
 
-/// Makes the page of ListObjectVersions that `input` asks for, out of all versions with its prefix, sorted by key and the
-/// newest of a key first.
-///
-/// A page starts behind the entry that its markers name.
-///
-/// # Errors
-/// `InvalidArgument` for a bad page length or encoding, `NotImplemented` for a delimiter.
-pub(crate) fn versions(input: ListObjectVersionsInput, versions: &[Version]) -> S3Result<ListObjectVersionsOutput> {
-    let text = Text::new(input.encoding_type.as_ref())?;
-    let (max_keys, limit) = page_length(input.max_keys)?;
-    if input.delimiter.is_some() {
-        return Err(s3_error!(NotImplemented, "Versions are listed without a delimiter."));
-    }
-    let key_marker = input.key_marker.as_deref().unwrap_or_default();
-    let version_id_marker = input.version_id_marker.as_deref();
-    let is_behind_marker = |version: &Version| match version.key.as_str().cmp(key_marker) {
-        std::cmp::Ordering::Less => false,
-        std::cmp::Ordering::Equal => version_id_marker.is_some_and(|marker| version.id.as_str() < marker),
-        std::cmp::Ordering::Greater => true,
-    };
-    let behind = versions.partition_point(|version| !is_behind_marker(version));
-    let page: Vec<(usize, &Version)> = versions.iter().enumerate().skip(behind).take(limit).collect();
-    let next = page.last().filter(|(index, _)| index + 1 < versions.len()).map(|(_, version)| *version);
-    let is_latest = |index: usize| index == 0 || versions[index - 1].key != versions[index].key;
-
-    let (mut entries, mut delete_markers) = (Vec::new(), Vec::new());
-    for (index, version) in page {
-        match &version.content {
-            Some(content) => entries.push(ObjectVersion {
-                key: Some(text.write(&version.key)),
-                version_id: Some(version.id.clone()),
-                is_latest: Some(is_latest(index)),
-                last_modified: Some(version.last_modified.into()),
-                e_tag: Some(ETag::Strong(content.etag.clone())),
-                size: i64::try_from(content.size).ok(),
-                storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
-                ..ObjectVersion::default()
-            }),
-            None => delete_markers.push(DeleteMarkerEntry {
-                key: Some(text.write(&version.key)),
-                version_id: Some(version.id.clone()),
-                is_latest: Some(is_latest(index)),
-                last_modified: Some(version.last_modified.into()),
-                owner: None,
-            }),
-        }
-    }
-    Ok(ListObjectVersionsOutput {
-        name: Some(input.bucket),
-        prefix: input.prefix.as_deref().map(|prefix| text.write(prefix)),
-        key_marker: Some(text.write(key_marker)),
-        version_id_marker: input.version_id_marker,
-        encoding_type: input.encoding_type,
-        max_keys: Some(max_keys),
-        is_truncated: Some(next.is_some()),
-        next_key_marker: next.map(|version| text.write(&version.key)),
-        next_version_id_marker: next.map(|version| version.id.clone()),
-        versions: Some(entries),
-        delete_markers: Some(delete_markers),
-        ..ListObjectVersionsOutput::default()
-    })
-}
-
 fn describe_object(object: &Version, text: &Text) -> Object {
     let content = object.content.as_ref();
     Object {
@@ -190,14 +126,14 @@ fn describe_object(object: &Version, text: &Text) -> Object {
 }
 
 /// The key up to and with the first delimiter behind the prefix, if there is one.
-fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
+pub(crate) fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
     let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty())?;
     let position = key.strip_prefix(prefix)?.find(delimiter)?;
     key.get(..prefix.len() + position + delimiter.len())
 }
 
 /// The page length to report, and how many entries the page has at most.
-fn page_length(max_keys: Option<MaxKeys>) -> S3Result<(MaxKeys, usize)> {
+pub(crate) fn page_length(max_keys: Option<MaxKeys>) -> S3Result<(MaxKeys, usize)> {
     let max_keys = max_keys.unwrap_or(MAX_KEYS).min(MAX_KEYS);
     match usize::try_from(max_keys) {
         Ok(limit) => Ok((max_keys, limit)),

@@ -1,7 +1,5 @@
 //! Multipart uploads.
 
-use std::time::SystemTime;
-
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
     CompletedPart, CreateMultipartUploadInput, CreateMultipartUploadOutput, ETag, ListMultipartUploadsInput,
@@ -37,15 +35,18 @@ impl Operations {
         let CreateMultipartUploadInput { bucket, key, content_type, metadata, .. } = request.input;
         let metadata = metadata.unwrap_or_default();
         received::check_metadata(&metadata)?;
-        let upload = Upload {
-            id: String::new(),
-            bucket: bucket.clone(),
-            key: key.clone(),
-            content_type,
-            metadata: metadata.into_iter().collect(),
-            initiated: SystemTime::now(),
-        };
-        let id = self.on_store(move |store| store.begin_upload(&upload)).await?;
+        let (of_bucket, of_key) = (bucket.clone(), key.clone());
+        let begun = self.on_store(move |store| {
+            store.begin_upload(&Upload {
+                id: String::new(),
+                bucket: of_bucket,
+                key: of_key,
+                content_type,
+                metadata: metadata.into_iter().collect(),
+                initiated: store.now(),
+            })
+        });
+        let id = begun.await?;
         Ok(CreateMultipartUploadOutput {
             bucket: Some(bucket),
             key: Some(key),
@@ -64,7 +65,7 @@ impl Operations {
         let stored = self.on_store(move |store| {
             store.check_bucket(&bucket)?;
             let upload = store.uploads().find(&bucket, &key, &upload_id)?;
-            store.uploads().put_part(&upload, number, &body)
+            store.uploads().put_part(&upload, number, &body, store.now())
         });
         Ok(UploadPartOutput { e_tag: Some(ETag::Strong(stored.await?)), ..UploadPartOutput::default() })
     }

@@ -8,7 +8,7 @@
 //! | `uploads/<id>`                        | a multipart upload under way, see `uploads`            |
 //!
 //! A version id `<v>` is 32 hex digits: the number of the version within its key (so that names sort by age), then
-//! 64 random bits. A version is written to `tmp`, synced, renamed to its place and its directory synced, so that a
+//! 32 random bits, then 32 bits by which one that was given is told from an invented one. A version is written to `tmp`, synced, renamed to its place and its directory synced, so that a
 //! process killed at any moment leaves every object as it was before or after, whole. Every bucket is versioned:
 //! a delete adds a delete marker, and the versions behind the current one stay readable by their id until an
 //! [`Expiration`] removes them.
@@ -45,7 +45,7 @@ pub use self::uploads::{Part, Upload, Uploads};
 pub use self::version::{Content, NewObject, Precondition, Version};
 use self::version_file::TemporaryFile;
 pub use self::versions::Found;
-use self::versions::{check, newest_version, next_version_id, open_version, version_ids};
+use self::versions::{check, newest_version, next_version_id, open_version, version_ids, was_given};
 
 /// The number of locks that all keys share. Writers of one key exclude each other.
 const LOCK_STRIPES: usize = 256;
@@ -113,6 +113,11 @@ impl ObjectStore {
         Ok(store)
     }
 
+    /// The time of the store's clock.
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
     /// Makes a bucket; an existing one is left as it is.
     ///
     /// # Errors
@@ -166,6 +171,7 @@ impl ObjectStore {
             size: body.len() as u64,
             etag: hex(&Md5::checksum(&body)),
             sha256: Sha256::checksum(&body),
+            parts: Vec::new(),
             content_type,
             metadata,
         };
@@ -211,6 +217,15 @@ impl ObjectStore {
     /// [`ObjectStoreError::NoSuchVersion`], [`ObjectStoreError::NoSuchBucket`], [`ObjectStoreError::Broken`], [`ObjectStoreError::Io`].
     pub fn find_version(&self, bucket: &str, key: &str, version_id: &str) -> Result<Found, ObjectStoreError> {
         open_version(&self.key_directory(bucket, key)?, version_id)?.ok_or(ObjectStoreError::NoSuchVersion)
+    }
+
+    /// Succeeds when a version of the key has, or had, this id.
+    ///
+    /// # Errors
+    /// [`ObjectStoreError::InvalidVersionId`], [`ObjectStoreError::NoSuchBucket`].
+    pub fn check_version_id(&self, bucket: &str, key: &str, version_id: &str) -> Result<(), ObjectStoreError> {
+        let is_known = was_given(&self.key_directory(bucket, key)?, version_id);
+        is_known.then_some(()).ok_or(ObjectStoreError::InvalidVersionId)
     }
 
     /// The current objects whose key starts with `prefix`, in the order of their keys' bytes.
@@ -292,7 +307,7 @@ impl ObjectStore {
         let _writing = self.lock(&directory);
         check(condition, &directory)?;
         make_directory(&self.bucket(bucket)?, &directory)?;
-        version.id = next_version_id(version_ids(&directory)?.first());
+        version.id = next_version_id(&directory, version_ids(&directory)?.first());
         written.rename(&directory.join(&version.id))?;
         sync_directory(&directory)?;
         // The version is stored. What cannot be removed now is tried again with the next one.

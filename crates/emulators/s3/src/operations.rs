@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use emulator_kit::{Grants, Principals};
 use s3s::auth::Credentials;
 use s3s::dto::{
@@ -15,23 +14,20 @@ use s3s::dto::{
     HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
     ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
     ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
-    ObjectIdentifier, PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartCopyInput, UploadPartCopyOutput,
-    UploadPartInput, UploadPartOutput,
+    ObjectIdentifier, PutObjectInput, PutObjectOutput, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::conditions::{check_conditions, precondition};
+use crate::conditions::precondition;
 use crate::memory::Memory;
-use crate::object_store::{Content, Found, NewObject, ObjectStore, ObjectStoreError, Version};
-use crate::refusal::{access_denied, read_of_delete_marker, refusal};
-use crate::{checksum, listing, received};
+use crate::object_store::{Found, NewObject, ObjectStore, ObjectStoreError};
+use crate::refusal::{access_denied, refusal};
+use crate::{listing, received, version_listing};
 
 /// Most threads that wait for the file system at once.
 const CONCURRENT_FILE_OPERATIONS: usize = 64;
-
-/// The content type S3 gives to an object that was stored without one.
-const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
 /// Answers the operations.
 pub(crate) struct Operations {
@@ -124,55 +120,11 @@ impl S3 for Operations {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let input = &request.input;
-        let found = self.find(&request, (&input.bucket, &input.key, input.version_id.as_deref())).await?;
-        let Version { id, last_modified, content, .. } = found.version.clone();
-        let content = content.ok_or_else(|| read_of_delete_marker(&id))?;
-        check_conditions(&content, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let range = input.range.map(|range| range.check(content.size)).transpose()?;
-
-        let held = self.memory.reserve(content.size).await?;
-        let bytes = self.on_store(move |_| found.read()).await?;
-        let mut body = Bytes::from_owner(HeldBytes { bytes, _held: held });
-        let mut content_range = None;
-        if let Some(range) = range {
-            content_range = Some(format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), content.size));
-            let bound = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
-            body = body.slice(bound(range.start)..bound(range.end));
-        }
-        let whole = content_range.is_none() && input.checksum_mode.is_some();
-        Ok(S3Response::new(GetObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            content_length: i64::try_from(body.len()).ok(),
-            content_range,
-            body: Some(StreamingBlob::from(s3s::Body::from(body))),
-            content_type: Some(content_type(&content)),
-            checksum_sha256: whole.then(|| checksum::sha256_base64(&content)),
-            e_tag: Some(ETag::Strong(content.etag)),
-            last_modified: Some(last_modified.into()),
-            metadata: Some(content.metadata.into_iter().collect()),
-            version_id: Some(id),
-            ..GetObjectOutput::default()
-        }))
+        self.get(request).await.map(S3Response::new)
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        let input = &request.input;
-        let found = self.find(&request, (&input.bucket, &input.key, input.version_id.as_deref())).await?;
-        let Version { id, last_modified, content, .. } = found.version;
-        let content = content.ok_or_else(|| read_of_delete_marker(&id))?;
-        check_conditions(&content, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        Ok(S3Response::new(HeadObjectOutput {
-            accept_ranges: Some("bytes".to_owned()),
-            content_length: i64::try_from(content.size).ok(),
-            content_type: Some(content_type(&content)),
-            checksum_sha256: input.checksum_mode.is_some().then(|| checksum::sha256_base64(&content)),
-            e_tag: Some(ETag::Strong(content.etag)),
-            last_modified: Some(last_modified.into()),
-            metadata: Some(content.metadata.into_iter().collect()),
-            version_id: Some(id),
-            ..HeadObjectOutput::default()
-        }))
+        self.head(request).await.map(S3Response::new)
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
@@ -216,8 +168,14 @@ impl S3 for Operations {
     ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
         self.authorize(request.credentials.as_ref(), "s3:ListBucketVersions")?;
         let (bucket, prefix) = (request.input.bucket.clone(), request.input.prefix.clone().unwrap_or_default());
-        let versions = self.on_store(move |store| store.list_versions(&bucket, &prefix)).await?;
-        listing::versions(request.input, &versions).map(S3Response::new)
+        let marker = version_listing::marker(&request.input)?;
+        let versions = self.on_store(move |store| {
+            if let Some((key, id)) = &marker {
+                store.check_version_id(&bucket, key, id)?;
+            }
+            store.list_versions(&bucket, &prefix)
+        });
+        version_listing::page(request.input, &versions.await?).map(S3Response::new)
     }
 
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
@@ -307,20 +265,4 @@ impl S3 for Operations {
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         self.list_uploads(request).await.map(S3Response::new)
     }
-}
-
-/// Bytes with their share of the memory, given back when the last of them has been sent.
-struct HeldBytes {
-    bytes: Vec<u8>,
-    _held: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for HeldBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-fn content_type(content: &Content) -> String {
-    content.content_type.clone().unwrap_or_else(|| DEFAULT_CONTENT_TYPE.to_owned())
 }

@@ -8,17 +8,20 @@ use axum::response::Response;
 use bytes::Bytes;
 use emulator_kit::{BodyError, Deadlines, Listener, Principals, Refusal};
 use http::StatusCode;
+use http::header::CONTENT_RANGE;
+use http::request::Parts;
 use hyper::body::Body as _;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3Result, s3_error};
+use s3s::{HttpResponse, S3Result, s3_error};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::memory::{MAX_REQUEST_LENGTH, Memory};
 use crate::object_store::ObjectStore;
 use crate::operations::Operations;
-use crate::refusal::{too_large, unknown_principal};
+use crate::refusal::{headers_not_signed, too_large, unknown_principal};
+use crate::signing::{self, SigningError};
 
 /// The largest XML request body, in bytes: that of DeleteObjects has up to 1,000 keys of 1,024 bytes.
 const MAX_XML_LENGTH: usize = 2 * 1024 * 1024;
@@ -78,19 +81,33 @@ impl Protocol {
     /// refused in the middle of sending. A stranger learns nothing, and the body of a stranger's request is not read.
     async fn answer(self, request: Request) -> Response {
         let (head, body) = request.into_parts();
-        let refusal = match self.principals.admit(&head) {
+        let answered = match self.principals.admit(&head) {
             Err(Refusal::Foreign) => return emulator_kit::foreign(),
-            Err(Refusal::Credentials) => unknown_principal(),
+            Err(Refusal::Credentials) => unknown_principal().to_http_response().ok(),
             Ok(_) => match self.read(body).await {
-                Ok((body, _held)) => {
-                    let request = http::Request::from_parts(head, s3s::Body::from(body));
-                    let answered = self.service.call(request).await;
-                    return answered.map_or_else(|_| unavailable(), |response| response.map(HttpBody::new));
-                }
-                Err(refusal) => refusal,
+                Ok((body, _held)) => self.judge(head, body).await,
+                Err(refusal) => refusal.to_http_response().ok(),
             },
         };
-        refusal.to_http_response().map_or_else(|_| unavailable(), |response| response.map(HttpBody::new))
+        answered.map_or_else(unavailable, |response| response.map(HttpBody::new))
+    }
+
+    /// Answers a principal's request whose signature is one that S3 computes.
+    async fn judge(&self, head: Parts, body: Bytes) -> Option<HttpResponse> {
+        match signing::check(&head) {
+            Ok(()) => {
+                let request = http::Request::from_parts(head, s3s::Body::from(body));
+                let mut answer = self.service.call(request).await.ok()?;
+                // s3s sees to this for GetObject, and not for HeadObject.
+                if answer.headers().contains_key(CONTENT_RANGE) && answer.status() == StatusCode::OK {
+                    *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+                }
+                Some(answer)
+            }
+            Err(SigningError::HeadersNotSigned(names)) => Some(headers_not_signed(&names)),
+            Err(error @ SigningError::TwoMechanisms) => s3_error!(InvalidArgument, "{error}").to_http_response().ok(),
+            Err(error) => s3_error!(AuthorizationQueryParametersError, "{error}").to_http_response().ok(),
+        }
     }
 
     /// The body, and its share of the memory.

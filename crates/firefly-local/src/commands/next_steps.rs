@@ -27,13 +27,13 @@ pub(crate) struct NextSteps<'a> {
 impl NextSteps<'_> {
     /// The option of the URL, where it is not the default.
     fn url_option(&self) -> String {
-        if self.url == DEFAULT_URL { String::new() } else { format!(" --url {}", self.url) }
+        if self.url == DEFAULT_URL { String::new() } else { format!(" --url {}", quoted(self.url)) }
     }
 
     /// The option of the data directory, where it is not the default.
     fn data_dir_option(&self) -> String {
         let is_default = self.data_dir == Path::new(DEFAULT_DATA_DIR);
-        if is_default { String::new() } else { format!(" --data-dir {}", quoted(self.data_dir)) }
+        if is_default { String::new() } else { format!(" --data-dir {}", quoted(self.data_dir.display())) }
     }
 
     /// The command that mints a key and prints it.
@@ -42,7 +42,8 @@ impl NextSteps<'_> {
             return format!("cargo run -q -- mint{}{}", self.url_option(), self.data_dir_option());
         }
         let key = r#"sed 's/.*"key":"\([^"]*\)".*/\1/'"#;
-        format!(r#"curl -s -X POST -H "Authorization: Bearer $TOKEN" {}/registration-keys | {key}"#, self.url)
+        let url = quoted(format_args!("{}/registration-keys", self.url));
+        format!(r#"curl -s -X POST -H "Authorization: Bearer $TOKEN" {url} | {key}"#)
     }
 }
 
@@ -86,6 +87,7 @@ impl fmt::Display for NextSteps<'_> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::process::Command;
 
     use super::NextSteps;
 
@@ -107,8 +109,25 @@ mod tests {
         assert!(text.starts_with("FireFly Cloud answers at http://127.0.0.1:8080\n"), "{text}");
         assert!(!text.contains("--url") && !text.contains("--data-dir"), "{text}");
         let text = steps("http://127.0.0.1:9000", "it's here").to_string();
-        assert_eq!(text.matches(" --url http://127.0.0.1:9000").count(), 5, "{text}");
+        assert_eq!(text.matches(" --url 'http://127.0.0.1:9000'").count(), 5, "{text}");
         assert_eq!(text.matches(r" --data-dir 'it'\''s here'").count(), 4, "{text}");
+    }
+
+    /// Like zsh, bash is told to refuse a pattern that no file has.
+    #[test]
+    fn the_commands_of_a_cloud_at_an_ipv6_address_have_no_pattern() {
+        let developer = steps("http://[::1]:9000", "[data]");
+        for steps in [NextSteps { has_developer_tokens: false, ..developer }, developer] {
+            let text = steps.to_string();
+            let commands = text.lines().filter_map(|line| line.strip_prefix("  "));
+            let commands: Vec<_> = commands.filter(|line| line.contains(['[', ']'])).collect();
+            assert!(commands.len() >= 5, "{text}");
+            for command in commands {
+                let script = format!("cargo() {{ :; }}; curl() {{ :; }}; {command}");
+                let output = Command::new("bash").args(["-O", "failglob", "-c", &script]).output().unwrap();
+                assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `firefly-local` itself: runs the cloud until a signal ends it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -67,18 +68,18 @@ impl Serve {
         let files = open_files()?;
         // Nothing else in the process sets a subscriber.
         let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr, self.log_level));
-        // From here on Ctrl-C and SIGTERM end it in order, while it starts as well.
+        // From here on signals end it in order, while it starts as well.
         let mut signals = Signals::listen()?;
         let (data_dir, ephemeral, listen) = (self.data_dir.data_dir.clone(), self.ephemeral, self.listen.clone());
         let mut starting = std::pin::pin!(Cloud::start(self.options(given, files, clock)));
         let cloud = tokio::select! {
             cloud = &mut starting => cloud?,
-            () = signals.next() => {
+            () = signals.first() => {
                 say("stopping");
                 tokio::select! {
                     // A start that is cut off would leave the data of an ephemeral cloud.
                     cloud = starting => cloud?.stop().await,
-                    () = signals.next() => {}
+                    () = signals.another() => {}
                 }
                 return Ok(());
             }
@@ -93,12 +94,12 @@ impl Serve {
             ephemeral,
             has_developer_tokens: cloud.issuer().is_some(),
         });
-        signals.next().await;
+        signals.first().await;
         say("stopping");
         tokio::select! {
             () = cloud.stop() => {}
             // A second signal does not wait for a client that keeps a request half sent.
-            () = signals.next() => {}
+            () = signals.another() => {}
         }
         Ok(())
     }
@@ -143,21 +144,50 @@ fn throttle(text: &str) -> Result<Throttle, &'static str> {
 /// The signals that end the process.
 struct Signals {
     interrupts: Signal,
+    quits: Signal,
     terminations: Signal,
+    /// `None` where the process is to outlive its terminal.
+    hangups: Option<Signal>,
 }
 
 impl Signals {
     fn listen() -> Result<Self, Failure> {
-        Ok(Self { interrupts: signal(SignalKind::interrupt())?, terminations: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupts: signal(SignalKind::interrupt())?,
+            quits: signal(SignalKind::quit())?,
+            terminations: signal(SignalKind::terminate())?,
+            hangups: if ignores_hangups() { None } else { Some(signal(SignalKind::hangup())?) },
+        })
     }
 
-    /// Waits for Ctrl-C or SIGTERM.
-    async fn next(&mut self) {
+    /// Waits for Ctrl-C, SIGQUIT, SIGTERM or the end of the terminal.
+    async fn first(&mut self) {
+        let Self { interrupts, quits, terminations, hangups } = self;
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = quits.recv() => {}
+            _ = terminations.recv() => {}
+            Some(()) = async { hangups.as_mut()?.recv().await } => {}
+        }
+    }
+
+    /// Like [`Self::first`], but a SIGHUP does not count: when a terminal ends, its shell sends one and the kernel another.
+    async fn another(&mut self) {
         tokio::select! {
             _ = self.interrupts.recv() => {}
+            _ = self.quits.recv() => {}
             _ = self.terminations.recv() => {}
         }
     }
+}
+
+/// Returns `true` if the process was started to outlive its terminal, as by `nohup`, which has it ignore SIGHUP. Linux alone
+/// tells: elsewhere a SIGHUP ends the process all the same.
+fn ignores_hangups() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is the first signal, and its bit the lowest.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Raises the limit of open files and returns it. Says so if it is low, and fails if it is too low.

@@ -23,8 +23,14 @@ const STOPPING: &str = "firefly-local: stopping";
 
 /// The binary with these arguments, in an environment without AWS.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_firefly-local"));
-    command.args(arguments).stdin(Stdio::null());
+    command_by(&[], arguments)
+}
+
+/// Like [`command`], but run by another program, such as `nohup`.
+pub(crate) fn command_by(program: &[&str], arguments: &[&str]) -> Command {
+    let words = [program, &[env!("CARGO_BIN_EXE_firefly-local")], arguments].concat();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).stdin(Stdio::null());
     for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
         command.env_remove(name);
     }
@@ -143,13 +149,13 @@ impl Local {
     /// Ends it as one Ctrl-C does and, once that is answered, another.
     pub(crate) fn interrupt_twice(self) -> Ended {
         self.press_ctrl_c();
-        self.stopping.recv().unwrap();
+        self.await_stopping();
         self.interrupt()
     }
 
-    /// Ends it as `kill` and service managers do.
-    pub(crate) fn terminate(self) -> Ended {
-        self.signal("-TERM");
+    /// Ends it with this signal, such as `-TERM`, which `kill` and service managers send.
+    pub(crate) fn end(self, signal: &str) -> Ended {
+        self.signal(signal);
         self.ended()
     }
 
@@ -157,7 +163,8 @@ impl Local {
         self.signal("-INT");
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal, such as `-TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
@@ -168,7 +175,13 @@ impl Local {
         self.ended()
     }
 
-    fn ended(mut self) -> Ended {
+    /// Waits until it has said that it stops.
+    pub(crate) fn await_stopping(&self) {
+        self.stopping.recv().unwrap();
+    }
+
+    /// Waits for its end, which has to come.
+    pub(crate) fn ended(mut self) -> Ended {
         let mut child = self.child.take().unwrap();
         let status = within(child.id(), move || child.wait().unwrap());
         let read = |stream: &mut Option<JoinHandle<Vec<u8>>>| stream.take().unwrap().join().unwrap();

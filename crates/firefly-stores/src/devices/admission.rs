@@ -10,11 +10,11 @@ use firefly_core::signed_request::{AuthError, SignatureVerified, SignedRequest};
 use firefly_core::time::UnixSeconds;
 
 use super::batch::unprocessed;
-use super::replay::{self, Written};
+use super::replay;
 use super::row::{PROJECTION, RegisteredDevice, Registration, Row};
 use super::table::Devices;
 use crate::error::StoreError;
-use crate::item::{Attributes, Item};
+use crate::item::{Attributes, Item, Written};
 use crate::race::{RACE_ATTEMPTS, race_backoff};
 
 /// Longest wait for a device and its replay record, however often DynamoDB has to be asked.

@@ -10,7 +10,7 @@ use super::replay::{parse_record, record_key};
 use super::row::RegisteredDevice;
 use super::table::Devices;
 use crate::error::StoreError;
-use crate::item::{Attributes, Item};
+use crate::item::{self, Attributes, Item};
 
 impl Devices {
     /// Reads a device for a super user; `None` when it is not registered.
@@ -58,16 +58,7 @@ impl Devices {
     }
 
     async fn item(&self, key: String) -> Result<Option<Item>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("uuid", AttributeValue::S(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("dynamodb:GetItem", &error))?;
-        Ok(output.item)
+        item::get(&self.client, &self.table, ("uuid", AttributeValue::S(key))).await
     }
 
     /// Deletes an item; where a version is given, only that version of it.

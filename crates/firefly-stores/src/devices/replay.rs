@@ -13,10 +13,8 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_core::device::DeviceId;
 use firefly_core::replay::{NONCE_CAPACITY, NonceEntry, ReplayRecord, UPLOADS_PER_DAY, Uploads};
 use firefly_core::signed_request::{Nonce, SignatureVerified};
@@ -24,7 +22,7 @@ use firefly_core::time::UnixSeconds;
 
 use super::table::Devices;
 use crate::error::StoreError;
-use crate::item::{Attributes, Item, seconds};
+use crate::item::{self, Attributes, Item, Written, seconds};
 
 /// Follows the UUID in the key of a replay record.
 const KEY_SUFFIX: &str = "#replay";
@@ -37,7 +35,7 @@ impl Devices {
         entry: NonceEntry,
         upload_on: Option<u64>,
         now: UnixSeconds,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Written<ReplayRecord>, StoreError> {
         let mut update = "SET #nonces.#nonce = :entry ADD #version :one".to_owned();
         let mut condition =
             "#turnover_at > :now AND size(#nonces) < :capacity AND attribute_not_exists(#nonces.#nonce)".to_owned();
@@ -64,7 +62,7 @@ impl Devices {
         id: DeviceId,
         hint: Option<&ReplayRecord>,
         record: ReplayRecord,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Written<ReplayRecord>, StoreError> {
         let nonces = record.entries.iter().map(|(nonce, entry)| (nonce.to_base64(), entry_value(*entry))).collect();
         let mut update = "SET #nonces = :nonces, #turnover_at = :turnover_at, #version = :version".to_owned();
         let mut names = vec![NONCES, TURNOVER_AT, VERSION];
@@ -89,44 +87,25 @@ impl Devices {
     async fn write(
         &self,
         id: DeviceId,
-        update: &str,
+        changes: &str,
         condition: &str,
         names: &[(&str, &str)],
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Written<ReplayRecord>, StoreError> {
         let owned = |(name, attribute): &(&str, &str)| ((*name).to_owned(), (*attribute).to_owned());
-        let result = self
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("uuid", AttributeValue::S(record_key(id)))
-            .update_expression(update)
+            .update_expression(changes)
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names.iter().map(owned).collect()))
             .set_expression_attribute_values(Some(
                 values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            ))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match result {
-            Ok(_) => return Ok(Written::Done),
-            Err(error) => error,
-        };
-        if let SdkError::ServiceError(service) = &error
-            && let UpdateItemError::ConditionalCheckFailedException(refused) = service.err()
-        {
-            return refused.item().map(parse_record).transpose().map(Written::Refused);
-        }
-        Err(StoreError::from_sdk("dynamodb:UpdateItem", &error))
+            ));
+        item::update(update, parse_record).await
     }
-}
-
-/// The end of a conditional write.
-pub(super) enum Written {
-    Done,
-    /// The condition did not hold; the record as it is.
-    Refused(Option<ReplayRecord>),
 }
 
 const NONCES: (&str, &str) = ("#nonces", "nonces");

@@ -17,7 +17,7 @@ use crate::cancellation::{cancelled, lost_a_race};
 use crate::devices::row::{PROJECTION, Row};
 use crate::dynamodb;
 use crate::error::StoreError;
-use crate::item::{Attributes, Item, seconds};
+use crate::item::{self, Attributes, Item, seconds};
 use crate::live_keys::LiveKeys;
 use crate::race::{RACE_ATTEMPTS, race_backoff};
 
@@ -216,16 +216,9 @@ impl Registrations {
 
     /// Reads a key, live or not.
     async fn issued_key(&self, key: &RegistrationKey) -> Result<Option<IssuedKey>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.keys)
-            .key("key", AttributeValue::S(key.as_str().to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("dynamodb:GetItem", &error))?;
-        output.item.as_ref().map(IssuedKey::from_item).transpose()
+        let key = AttributeValue::S(key.as_str().to_owned());
+        let item = item::get(&self.client, &self.keys, ("key", key)).await?;
+        item.as_ref().map(IssuedKey::from_item).transpose()
     }
 
     /// Reads the public key that a device is registered with.

@@ -40,10 +40,11 @@ use aws_sdk_dynamodb::Client;
 use firefly_core::source_address::SourceAddress;
 use firefly_core::time::UnixSeconds;
 
-use address::{AddressTries, Tries, Written};
+use address::{AddressTries, Tries};
 use all::AllTries;
 
 use crate::error::StoreError;
+use crate::item::Written;
 use crate::race::RACE_ATTEMPTS;
 
 /// Seconds of the hour of the clock in which tries of all addresses are counted.

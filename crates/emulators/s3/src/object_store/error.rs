@@ -21,6 +21,9 @@ pub enum ObjectStoreError {
     /// The key has no version of that id.
     #[error("there is no such version")]
     NoSuchVersion,
+    /// No version of the key has ever had that id.
+    #[error("there has not been such a version")]
+    InvalidVersionId,
     /// There is no upload of that id and key.
     #[error("there is no such upload")]
     NoSuchUpload,

@@ -118,6 +118,27 @@ fn a_version_that_was_found_is_read_even_if_it_is_removed_meanwhile() {
 }
 
 #[test]
+fn an_id_is_known_while_its_version_is_there_and_later_by_its_last_digits() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let version = store.put(BUCKET, "key", object("x"), &Precondition::None).unwrap();
+    let other = format!("{:032x}", 7);
+    fs::copy(
+        file_of(&store, "key", &version),
+        file_of(&store, "key", &Version { id: other.clone(), ..version.clone() }),
+    )
+    .unwrap();
+    for id in [&version.id, &other] {
+        store.check_version_id(BUCKET, "key", id).unwrap();
+        store.delete_version(BUCKET, "key", id).unwrap();
+    }
+    store.check_version_id(BUCKET, "key", &version.id).unwrap();
+    for (key, id) in [("key", &other), ("another", &version.id)] {
+        assert!(matches!(store.check_version_id(BUCKET, key, id), Err(ObjectStoreError::InvalidVersionId)), "{key}");
+    }
+}
+
+#[test]
 fn readers_never_miss_an_object_that_is_overwritten() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);

@@ -81,19 +81,25 @@ impl Uploads {
         make_directory(&self.uploads, &directory)?;
         let description = serde_json::to_vec(upload).map_err(|error| ObjectStoreError::io(&directory)(error.into()))?;
         let path = directory.join(DESCRIPTION);
-        fs::rename(self.write(&description)?, &path).map_err(ObjectStoreError::io(&path))?;
+        fs::rename(self.write(&description, None)?, &path).map_err(ObjectStoreError::io(&path))?;
         sync_directory(&directory)?;
         Ok(id)
     }
 
-    /// Stores a part, in place of one of the same number, and returns its ETag.
+    /// Stores a part as one of the time `now`, in place of one of the same number, and returns its ETag.
     ///
     /// # Errors
     /// [`ObjectStoreError::NoSuchUpload`], [`ObjectStoreError::Io`].
-    pub fn put_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<String, ObjectStoreError> {
+    pub fn put_part(
+        &self,
+        upload: &Upload,
+        number: u16,
+        body: &[u8],
+        now: SystemTime,
+    ) -> Result<String, ObjectStoreError> {
         let etag = hex(&Md5::checksum(body));
         let name = part_name(number, &etag);
-        let written = self.write(body)?;
+        let written = self.write(body, Some(now))?;
 
         let _writing = self.lock();
         let directory = self.directory(&upload.id).inspect_err(|_| drop(fs::remove_file(&written)))?;
@@ -172,7 +178,7 @@ impl Uploads {
     ) -> Result<T, ObjectStoreError> {
         let _writing = self.lock();
         let directory = self.directory(&upload.id)?;
-        let (mut body, mut digests) = (Vec::new(), Vec::new());
+        let (mut body, mut digests, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         for (number, etag) in parts {
             let path = directory.join(part_name(*number, etag));
             let bytes = match fs::read(&path) {
@@ -188,6 +194,7 @@ impl Uploads {
                 });
             }
             digests.extend(digest);
+            lengths.push(bytes.len() as u64);
             body.extend(bytes);
         }
         let content = Content {
@@ -195,6 +202,7 @@ impl Uploads {
             // S3's ETag of such an object: the MD5 of its parts' MD5s, and their number.
             etag: format!("{}-{}", hex(&Md5::checksum(&digests)), parts.len()),
             sha256: Sha256::checksum(&body),
+            parts: lengths,
             content_type: upload.content_type.clone(),
             metadata: upload.metadata.clone(),
         };
@@ -228,11 +236,13 @@ impl Uploads {
         if is_id && directory.is_dir() { Ok(directory) } else { Err(ObjectStoreError::NoSuchUpload) }
     }
 
-    /// Writes a file under a temporary name and syncs it. One that stays behind is removed when the store is opened next.
-    fn write(&self, bytes: &[u8]) -> Result<PathBuf, ObjectStoreError> {
+    /// Writes a file under a temporary name, with this date, and syncs it. One that stays behind is removed when the store is
+    /// opened next.
+    fn write(&self, bytes: &[u8], date: Option<SystemTime>) -> Result<PathBuf, ObjectStoreError> {
         let path = self.temporary.join(format!("{:032x}", rand::random::<u128>()));
         let written = File::create_new(&path).and_then(|mut file| {
             file.write_all(bytes)?;
+            date.map_or(Ok(()), |date| file.set_modified(date))?;
             file.sync_all()
         });
         match written {

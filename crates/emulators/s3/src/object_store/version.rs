@@ -29,6 +29,9 @@ pub struct Content {
     pub etag: String,
     /// SHA-256 of the bytes.
     pub sha256: [u8; 32],
+    /// Lengths in bytes of the parts that it was made of; empty for an object that was stored in one request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<u64>,
     /// The content type it was stored with.
     pub content_type: Option<String>,
     /// User metadata: names without `x-amz-meta-`, in lower case.

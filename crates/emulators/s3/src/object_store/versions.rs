@@ -2,13 +2,22 @@
 
 use std::path::Path;
 
+use s3s::crypto::{Checksum as _, Sha256};
+
 use super::error::ObjectStoreError;
 use super::files::names_in;
+use super::hex::hex;
 use super::version::{Precondition, Version};
 use super::version_file::VersionFile;
 
-/// Length of a version id in hex digits: the version's number, then as many random digits.
+/// Length of a version id in hex digits.
 const VERSION_ID_LENGTH: usize = 32;
+
+/// Length of a version's number, with which its id begins.
+const NUMBER_LENGTH: usize = 16;
+
+/// Length of the digits at the end of a version id that follow from those before them.
+const CHECK_LENGTH: usize = 8;
 
 /// A version that was found and opened; it can be read even if it is removed meanwhile.
 #[derive(Debug)]
@@ -78,7 +87,26 @@ fn is_version_id(id: &str) -> bool {
     id.len() == VERSION_ID_LENGTH && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-pub(super) fn next_version_id(newest: Option<&String>) -> String {
-    let number = newest.and_then(|id| u64::from_str_radix(&id[..VERSION_ID_LENGTH / 2], 16).ok());
-    format!("{:016x}{:016x}", number.map_or(0, |n| n.saturating_add(1)), rand::random::<u64>())
+pub(super) fn next_version_id(directory: &Path, newest: Option<&String>) -> String {
+    let number = newest.and_then(|id| u64::from_str_radix(&id[..NUMBER_LENGTH], 16).ok());
+    let id = format!("{:016x}{:08x}", number.map_or(0, |n| n.saturating_add(1)), rand::random::<u32>());
+    let digits = check_digits(directory, &id);
+    id + &digits
+}
+
+/// Returns `true` if a version of the key has this id, or had it and was removed. A version that is there is known even if
+/// its id does not end with [`check_digits`].
+pub(super) fn was_given(directory: &Path, id: &str) -> bool {
+    is_version_id(id) && {
+        let (start, digits) = id.split_at(VERSION_ID_LENGTH - CHECK_LENGTH);
+        digits == check_digits(directory, start) || directory.join(id).exists()
+    }
+}
+
+/// The last digits of a version id, by its others and the name of its key's directory.
+fn check_digits(directory: &Path, start: &str) -> String {
+    let key = directory.file_name().unwrap_or_default().as_encoded_bytes();
+    let mut digits = hex(&Sha256::checksum(&[key, start.as_bytes()].concat()));
+    digits.truncate(CHECK_LENGTH);
+    digits
 }

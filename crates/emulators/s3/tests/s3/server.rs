@@ -1,5 +1,6 @@
 //! A served store, its clients and raw requests.
 
+use std::borrow::Cow;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,9 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningInstructions, SigningSettings,
+};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use emulator_kit::{Grants, Limits, Listener, Principal, Principals};
@@ -34,7 +37,15 @@ pub(crate) struct Emulator {
 
 impl Emulator {
     pub(crate) async fn start(dir: &Path) -> Self {
-        let store = ObjectStore::open(dir).unwrap();
+        Self::serve(ObjectStore::open(dir).unwrap()).await
+    }
+
+    /// A store whose clock stands still.
+    pub(crate) async fn start_at(dir: &Path, now: SystemTime) -> Self {
+        Self::serve(ObjectStore::open(dir).unwrap().with_clock(move || now)).await
+    }
+
+    async fn serve(store: ObjectStore) -> Self {
         store.create_bucket(BUCKET).unwrap();
         let principal = |name: &str, grants| Principal {
             access_key_id: name.to_owned(),
@@ -90,21 +101,24 @@ impl Emulator {
         headers: &[(&str, &str)],
         body: RawBody<'_>,
     ) -> (u16, String) {
+        self.send_unsigned(method, path, headers, &[], body).await
+    }
+
+    /// Like [`Emulator::send_raw`], but the signature does not cover the headers of these names.
+    pub(crate) async fn send_unsigned(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        unsigned: &[&'static str],
+        body: RawBody<'_>,
+    ) -> (u16, String) {
         let url = format!("http://{}{path}", self.address);
-        let identity = Credentials::new("all", "secret of all", None, None, "test").into();
         let mut settings = SigningSettings::default();
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region("eu-central-1")
-            .name("s3")
-            .time(SystemTime::now())
-            .settings(settings)
-            .build()
-            .unwrap()
-            .into();
-        let signable = SignableRequest::new(method, &url, headers.iter().copied(), body.signable()).unwrap();
-        let (instructions, _) = aws_sigv4::http_request::sign(signable, &params).unwrap().into_parts();
+        let excluded = settings.excluded_headers.get_or_insert_default();
+        excluded.extend(unsigned.iter().copied().map(Cow::Borrowed));
+        let instructions = sign(method, &url, headers, body.signable(), settings);
         let mut request = http_client().request(method.parse().unwrap(), &url).body(body.sent().to_owned());
         for (name, value) in headers.iter().copied().chain(instructions.headers()) {
             request = request.header(name, value);
@@ -112,6 +126,39 @@ impl Emulator {
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
+
+    /// A URL that the principal "all" has signed, for so many seconds.
+    pub(crate) fn presigned(&self, method: &str, path: &str, headers: &[(&str, &str)], seconds: u64) -> String {
+        let url = format!("http://{}{path}", self.address);
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(Duration::from_secs(seconds));
+        let instructions = sign(method, &url, headers, SignableBody::UnsignedPayload, settings);
+        let mut url = reqwest::Url::parse(&url).unwrap();
+        url.query_pairs_mut().extend_pairs(instructions.params());
+        url.into()
+    }
+}
+
+fn sign(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: SignableBody<'_>,
+    settings: SigningSettings,
+) -> SigningInstructions {
+    let identity = Credentials::new("all", "secret of all", None, None, "test").into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("eu-central-1")
+        .name("s3")
+        .time(SystemTime::now())
+        .settings(settings)
+        .build()
+        .unwrap()
+        .into();
+    let signable = SignableRequest::new(method, url, headers.iter().copied(), body).unwrap();
+    aws_sigv4::http_request::sign(signable, &params).unwrap().into_parts().0
 }
 
 #[derive(Clone, Copy)]

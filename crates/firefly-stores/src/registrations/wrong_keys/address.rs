@@ -12,14 +12,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use firefly_core::source_address::SourceAddress;
 use firefly_core::time::UnixSeconds;
 
 use crate::error::StoreError;
-use crate::item::{Attributes, Item, seconds};
+use crate::item::{self, Attributes, Item, Written, seconds};
 
 /// Tries that an address has at once.
 pub(super) const BURST: u64 = 120;
@@ -37,13 +36,6 @@ pub(in crate::registrations) struct Tries {
     drained_at: UnixSeconds,
     hour: UnixSeconds,
     tries: u64,
-}
-
-/// The end of a conditional write.
-pub(super) enum Written {
-    Done,
-    /// The condition did not hold; the item as it is.
-    Refused(Option<Tries>),
 }
 
 /// The items of addresses.
@@ -81,16 +73,8 @@ impl AddressTries {
     }
 
     pub(super) async fn read(&self, source: SourceAddress) -> Result<Option<Tries>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("key", item_key(source))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("dynamodb:GetItem", &error))?;
-        output.item.as_ref().map(Tries::from_item).transpose()
+        let item = item::get(&self.client, &self.table, ("key", item_key(source))).await?;
+        item.as_ref().map(Tries::from_item).transpose()
     }
 
     /// Takes a try, if the bucket has one and the address has had fewer than `most` in this hour.
@@ -104,7 +88,7 @@ impl AddressTries {
         hour: UnixSeconds,
         most: u64,
         now: UnixSeconds,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Written<Tries>, StoreError> {
         let update = match hint {
             Some(hint) if hint.hour >= hour && hint.drained_at > now => self
                 .update(source)
@@ -120,22 +104,10 @@ impl AddressTries {
                 .expression_attribute_values(":most", number(most)),
             hint => self.replacement(source, hint, hour, now),
         };
-        let result = update
+        let update = update
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":ttl", seconds(now.saturating_add(KEPT_SECONDS)))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match result {
-            Ok(_) => return Ok(Written::Done),
-            Err(error) => error,
-        };
-        if let SdkError::ServiceError(service) = &error
-            && let UpdateItemError::ConditionalCheckFailedException(refused) = service.err()
-        {
-            return refused.item().map(Tries::from_item).transpose().map(Written::Refused);
-        }
-        Err(StoreError::from_sdk("dynamodb:UpdateItem", &error))
+            .expression_attribute_values(":ttl", seconds(now.saturating_add(KEPT_SECONDS)));
+        item::update(update, Tries::from_item).await
     }
 
     /// Gives a try of this hour back. The call is not repeated: a repetition whose first try was done would give back two.

@@ -18,7 +18,7 @@ use firefly_core::time::UnixSeconds;
 use futures_util::future::try_join_all;
 
 use crate::error::StoreError;
-use crate::item::seconds;
+use crate::item::{self, seconds};
 
 /// Items over which the count is spread: one item takes 1,000 writes a second.
 const SHARDS: u64 = 4;
@@ -57,16 +57,8 @@ impl AllTries {
     }
 
     async fn shard(&self, key: AttributeValue) -> Result<i64, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("key", key)
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| StoreError::from_sdk("dynamodb:GetItem", &error))?;
-        let count = output.item.as_ref().and_then(|item| item.get("wrong_keys")?.as_n().ok()?.parse().ok());
+        let item = item::get(&self.client, &self.table, ("key", key)).await?;
+        let count = item.as_ref().and_then(|item| item.get("wrong_keys")?.as_n().ok()?.parse().ok());
         Ok(count.unwrap_or(0))
     }
 
