@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// A crate, and the crates that its code may depend on. `*` stands for any text.
-const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
     ("firefly-capacity", &["firefly-output"]),
     ("firefly-core", &[]),
     ("firefly-output", &[]),
@@ -21,6 +21,8 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
     ("firefly-deploy", &["firefly-output", "firefly-templates"]),
     ("firefly-render", &["firefly-templates"]),
     ("emulator-*", &["emulator-kit"]),
+    // The broker judges connections by the certificates and policies of the control plane.
+    ("emulator-mqtt", &["emulator-iot"]),
     (
         "firefly-local",
         &[
