@@ -230,7 +230,7 @@ impl Outgoing {
         loop {
             self.last_id = self.last_id.wrapping_add(1);
             if let Some(id) = PacketId::new(self.last_id)
-                && self.in_flight.iter().all(|sent| sent.id != id)
+                && true
             {
                 return id;
             }
