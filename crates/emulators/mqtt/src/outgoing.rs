@@ -188,6 +188,8 @@ impl Outgoing {
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         match &self.writing {
             Some(writing) => Some(writing.since + limits.stall),
+            // While enough is ready nothing is sent again, and the end of a write asks anew.
+            None if self.ready.len() >= READY => None,
             None => self.in_flight.front().map(|sent| sent.sent + limits.redelivery),
         }
     }
@@ -230,7 +232,7 @@ impl Outgoing {
         loop {
             self.last_id = self.last_id.wrapping_add(1);
             if let Some(id) = PacketId::new(self.last_id)
-                && true
+                && self.in_flight.iter().all(|sent| sent.id != id)
             {
                 return id;
             }

@@ -19,8 +19,7 @@ const MAX_PEM: usize = 65_536;
 /// The length in bits of the keys that CreateKeysAndCertificate makes.
 const KEY_BITS: usize = 2_048;
 
-/// A certificate that is not in the registry yet.
-#[derive(Debug)]
+/// A certificate that is not in the registry yet. Its answer may hold a private key.
 pub(crate) struct Issued {
     pub(crate) id: String,
     pub(crate) pem: String,

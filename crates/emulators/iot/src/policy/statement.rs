@@ -97,7 +97,9 @@ fn action(text: &str) -> Result<Pattern, MalformedPolicy> {
     let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "*?-".contains(c));
     let is_known = match text.split_once(':') {
         None => text == "*",
-        Some((service, name)) if !service.eq_ignore_ascii_case("iot") => plain(service) && plain(name),
+        Some((service, name)) if !service.eq_ignore_ascii_case("iot") => {
+            plain(service) && !service.contains(['*', '?']) && plain(name)
+        }
         Some(_) => ACTIONS.iter().any(|known| pattern.matches_any_case(known)),
     };
     if is_known { Ok(pattern) } else { Err(refused()) }

@@ -26,6 +26,13 @@ fn refusal(members: Value) -> String {
 }
 
 #[test]
+fn a_service_by_wildcard_is_refused() {
+    for action in ["*:*", "*:Connect", "io?:Publish", "i*:Publish"] {
+        assert_eq!(refusal(json!({ "Action": action })), format!("the action \"{action}\" is not one of AWS IoT"),);
+    }
+}
+
+#[test]
 fn a_statement_that_aws_iot_does_not_know_is_refused() {
     assert_eq!(refusal(json!({})), "accepted");
     let rows = [

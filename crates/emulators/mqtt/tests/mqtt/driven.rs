@@ -70,7 +70,7 @@ impl Driven {
         }
     }
 
-    /// What is to be written next; it is not written.
+    /// The bytes to write next; they are not written.
     pub fn transmit(&mut self, id: ConnectionId) -> Transmit {
         self.broker.transmit(id, self.now)
     }

@@ -163,6 +163,24 @@ async fn a_message_that_is_not_acknowledged_is_sent_again() {
     assert_eq!(driven.output(listener).packets(), []);
 }
 
+/// Two are more than is made ready at once: the second is sent again once the first has been written.
+#[tokio::test]
+async fn large_messages_that_are_not_acknowledged_are_sent_again_one_by_one() {
+    let world = World::new().await;
+    let device = world.device("one").await;
+    let mut driven = Driven::new(&world);
+    let (sender, listener) = (driven.connect(&device, "sender"), driven.connect(&device, "listener"));
+    driven.subscribe(listener, "news");
+    for _ in 0..2 {
+        driven.publish(sender, "news", &[b'x'; 100_000]);
+    }
+    assert_eq!(deliveries(&driven.output(listener)), [(1, false), (2, false)]);
+    driven.pass(Duration::from_secs(30));
+    assert_eq!(deliveries(&driven.output(listener)), [(1, true)]);
+    driven.pass(Duration::from_secs(1));
+    assert_eq!(deliveries(&driven.output(listener)), [(2, true)]);
+}
+
 #[tokio::test]
 async fn a_session_hears_its_own_messages_and_no_others() {
     let world = World::new().await;

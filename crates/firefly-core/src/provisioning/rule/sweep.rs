@@ -32,7 +32,9 @@ pub(super) fn next(target: &Sweep, seen: &Observed, now: UnixSeconds) -> Step {
 }
 
 fn held(target: &Sweep, seen: &Observed, row: &Row, now: UnixSeconds) -> Step {
-    if let Some(step) = pending(target, seen, row, now) {
+    if seen.facts.end.is_none()
+        && let Some(step) = pending(target, seen, row, now)
+    {
         return step;
     }
     let is_whole = matches!(row.state, State::Deleting | State::Blocked);
