@@ -68,6 +68,7 @@ impl<'a> Function<'a> {
             tokio::spawn(async move { function.answer(now, &event).await.status })
         });
         let statuses: Vec<_> = join_all(sent).await.into_iter().map(Result::unwrap).collect();
+        assert_tried("192.0.2.1", &statuses);
         let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
         (count(401), count(429))
     }
@@ -94,6 +95,11 @@ impl<'a> Function<'a> {
         assert!(judged + later <= tries, "{seen}");
         assert!(judged + later + unavailable >= tries, "{seen}");
     }
+}
+
+/// Each guess was judged, refused, or not looked at by a machine that is too slow.
+fn assert_tried(address: &str, statuses: &[u16]) {
+    assert!(statuses.iter().all(|status| [401, 429, 503].contains(status)), "{address}: {statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,11 +273,14 @@ async fn guesses_at_once_from_many_addresses_are_five_each_once_all_have_many() 
     set_all(&cloud, HOUR, [1_300; 4]).await;
     let addresses: Vec<_> = (1..=8).map(|host| format!("198.51.100.{host}")).collect();
     let sent = addresses.iter().flat_map(|address| (0..20).map(|_| function.guess_from(address)));
-    let statuses = join_all(sent).await;
+    let (statuses, mut judged) = (join_all(sent).await, 0);
     for (address, statuses) in addresses.iter().zip(statuses.chunks(20)) {
+        assert_tried(address, statuses);
         let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
+        judged += count(401);
         function.assert_judged(address, address, 5, 20, (count(401), count(429))).await;
     }
+    assert!(judged > 0, "no guess was judged while others were under way");
 }
 
 #[tokio::test(flavor = "multi_thread")]

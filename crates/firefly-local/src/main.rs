@@ -22,7 +22,7 @@ use output::{Failure, say};
 /// Runs the whole FireFly Cloud on this machine: the HTTP API with its functions, DynamoDB, S3 and AppConfig.
 ///
 /// Everything listens on the loopback interface. Data are kept in the data directory. Ctrl-C, SIGTERM or the
-/// end of its terminal ends it; started with `nohup`, it outlives the terminal.
+/// end of its terminal ends it; started with `nohup` on Linux, it outlives the terminal.
 #[derive(Parser)]
 #[command(name = "firefly-local", version, args_conflicts_with_subcommands = true)]
 struct Cli {

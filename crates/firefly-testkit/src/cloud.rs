@@ -315,7 +315,8 @@ impl TestCloud {
     }
 }
 
-/// The time limits of a test's own calls, which a busy machine must not end as it may end a function's.
+/// The time limits of a test's own calls, which a busy machine must not end as it may end a function's. Opening a connection
+/// has the functions' limit.
 fn patience() -> TimeoutConfig {
     let limit = Duration::from_secs(60);
     timeouts(limit, limit)

@@ -8,8 +8,9 @@
 //! | `uploads/<id>`                        | a multipart upload under way, see `uploads`            |
 //!
 //! A version id `<v>` is 32 hex digits: the number of the version within its key (so that names sort by age), then
-//! 32 random bits, then 32 bits by which one that was given is told from an invented one. A version is written to `tmp`, synced, renamed to its place and its directory synced, so that a
-//! process killed at any moment leaves every object as it was before or after, whole. Every bucket is versioned:
+//! 32 random bits, then 32 check bits over the key and the rest, which an invented id does not have. A version is written
+//! to `tmp`, synced, renamed to its place and its directory synced, so that a process killed at any moment leaves every
+//! object as it was before or after, whole. Every bucket is versioned:
 //! a delete adds a delete marker, and the versions behind the current one stay readable by their id until an
 //! [`Expiration`] removes them.
 //!
@@ -219,7 +220,8 @@ impl ObjectStore {
         open_version(&self.key_directory(bucket, key)?, version_id)?.ok_or(ObjectStoreError::NoSuchVersion)
     }
 
-    /// Succeeds when a version of the key has, or had, this id.
+    /// Succeeds when a version of the key has this id, or had it and was removed. An id without check bits is known while its
+    /// version is there.
     ///
     /// # Errors
     /// [`ObjectStoreError::InvalidVersionId`], [`ObjectStoreError::NoSuchBucket`].

@@ -1,4 +1,4 @@
-//! The demands of S3 on a signature that s3s does not make: the headers that it covers, and the time for which it holds.
+//! S3's demands on a signature, as far as s3s does not make them itself: the headers that it covers, and the time for which it holds.
 
 use std::borrow::Cow;
 

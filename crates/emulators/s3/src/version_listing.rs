@@ -14,7 +14,7 @@ use crate::object_store::Version;
 /// The key and the version id behind which a page starts, if it starts at a version.
 ///
 /// # Errors
-/// `InvalidArgument` for a version id without a key, or without a character.
+/// `InvalidArgument` for a version id without a key, and for an empty one.
 pub(crate) fn marker(input: &ListObjectVersionsInput) -> S3Result<Option<(String, String)>> {
     let key = input.key_marker.as_deref().filter(|key| !key.is_empty());
     match (key, input.version_id_marker.as_deref()) {

@@ -141,7 +141,8 @@ fn throttle(text: &str) -> Result<Throttle, &'static str> {
     }
 }
 
-/// The signals that end the process.
+/// The signals that end the process. Those but SIGHUP do so even where the process was started to ignore them, as a shell's
+/// script starts its background jobs with SIGINT and SIGQUIT.
 struct Signals {
     interrupts: Signal,
     quits: Signal,

@@ -4,9 +4,9 @@
 //! under a composite alarm that has its name and alone notifies. Source: CloudWatch User Guide, "Create an alarm based
 //! on a metric math expression".
 //!
-//! Each group is judged by itself, with the threshold of the whole. For a rate or a single event that is the same alarm. A
-//! count over all functions, as that of unknown devices, is reached later by what is spread over groups; a threshold divided
-//! among them would go off by mistake where the count is all of one function.
+//! Each group is judged by itself, with the threshold of the whole. For a single event that is the same alarm. A percentage
+//! is that of one group, with `MinimumRequests` in it. A count over all functions, as that of unknown devices, is reached later
+//! by what is spread over groups; a threshold divided among them would go off by mistake where the count is all of one function.
 
 use std::fmt::Write as _;
 
