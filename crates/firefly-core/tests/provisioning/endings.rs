@@ -22,13 +22,13 @@ fn a_delete_deactivates_first_and_removes_all() {
     let expected = [
         "Take",
         "Deactivate",
+        "DescribeThing",
         "ListPrincipals",
         "Retire",
         "ListPolicies",
         "DetachPolicy",
         "DetachThing",
         "DeleteCertificate",
-        "DescribeThing",
         "Fence",
         "DeleteThing",
         "Delete AWS_CERT",
@@ -64,6 +64,26 @@ fn a_shared_certificate_is_detached_and_reported() {
     assert!(run.steps.contains(&Step::Report(Report::SharedCertificate(shared))));
     assert_eq!(story.world.active(), [shared]);
     assert!(!story.world.certificates[&shared].is_on_thing && !story.world.certificates.contains_key(&own));
+}
+
+/// Its certificates are not looked at: only those that the row names are ours.
+#[test]
+fn a_thing_that_somebody_else_has_made_anew_keeps_its_certificates() {
+    for target in [DELETE, BLOCK, FORGET] {
+        let mut story = provisioned(Story::of_balena());
+        story.world.certificates.values_mut().for_each(|of| of.is_on_thing = false);
+        story.world.thing = Some(false);
+        let anothers = story.world.add(60, Status::Active, true).id();
+        let (steps, answer) = run(&mut story, target);
+        assert_eq!(answer, Answer::Deleted { variables_left: false });
+        assert!(!steps.iter().any(|step| step == "ListPrincipals" || step == "DeleteThing"), "{steps:?}");
+        for _ in 0..4 {
+            story.sweep();
+        }
+        assert_eq!((story.world.active(), story.world.thing), (vec![anothers], Some(false)));
+        assert!(story.world.certificates[&anothers].is_on_thing);
+        assert_eq!(story.world.certificates.len(), 1);
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn half_delivered() -> Story {
 /// A device whose DELETE left a certificate that AWS does not delete yet.
 fn half_deleted() -> Story {
     let mut story = provisioned(Story::of_balena());
-    let (_, answer) = story.run_with(DELETE, Some((4, Fault::KilledAfter)));
+    let (_, answer) = story.run_with(DELETE, Some((5, Fault::KilledAfter)));
     assert_eq!(answer, None);
     story.world.now += 46;
     story

@@ -35,13 +35,14 @@ pub(super) fn is_due(of: &Certificate) -> bool {
     of.state == CertificateState::Due
 }
 
-/// Returns `true` if every certificate at the Thing is known, and each that is ours is in the row or gone.
+/// Returns `true` if every certificate at the Thing is known, and each that is ours is in the row or gone. The
+/// certificates of somebody else's Thing are not ours.
 fn is_listed(seen: &Observed) -> bool {
     let is_settled = |id: &CertificateId| {
         let is_named = seen.row.as_ref().is_some_and(|row| row.certificates.contains_key(id));
         is_named || seen.facts.looks.get(id).is_some_and(|look| look.is_elsewhere == Some(true) || is_gone(look))
     };
-    seen.facts.principals.as_ref().is_some_and(|ids| ids.iter().all(is_settled))
+    seen.is_thing_gone() || seen.facts.principals.as_ref().is_some_and(|ids| ids.iter().all(is_settled))
 }
 
 fn is_gone(look: &Look) -> bool {
@@ -138,8 +139,13 @@ pub(super) fn deactivation(seen: &Observed, ids: &[CertificateId]) -> Option<Ste
     ids.iter().find(|id| !seen.facts.is_inactive(**id)).map(|id| Step::Deactivate(*id))
 }
 
-/// The certificates at the Thing that the row does not name.
+/// The certificates at our Thing that the row does not name.
 fn principals(seen: &Observed, row: &Row) -> Option<Step> {
+    match seen.facts.thing {
+        None | Some(Thing::Exists) => return Some(Step::DescribeThing),
+        Some(Thing::Anothers | Thing::Absent) => return None,
+        Some(Thing::Ours) => {}
+    }
     let Some(principals) = &seen.facts.principals else { return Some(Step::ListPrincipals) };
     principals.iter().filter(|id| !row.certificates.contains_key(id)).find_map(|id| stranger(seen, *id))
 }
@@ -201,9 +207,8 @@ fn thing(seen: &Observed, row: &Row, now: UnixSeconds) -> Option<Step> {
         return None;
     }
     match facts.thing {
-        None | Some(Thing::Exists) => Some(Step::DescribeThing),
         Some(Thing::Ours) if facts.is_fenced => Some(Step::DeleteThing),
         Some(Thing::Ours) => Some(seen.write(Write::Fence, cleared(seen, row), now)),
-        Some(Thing::Anothers | Thing::Absent) => None,
+        None | Some(Thing::Exists | Thing::Anothers | Thing::Absent) => None,
     }
 }
