@@ -31,6 +31,7 @@ fn a_delete_deactivates_first_and_removes_all() {
         "DeleteCertificate",
         "Fence",
         "DeleteThing",
+        "Fence",
         "Delete AWS_CERT",
         "Delete AWS_PRIVATE_KEY",
         "Release",
@@ -44,13 +45,34 @@ fn a_delete_deactivates_first_and_removes_all() {
 #[test]
 fn balenas_refusal_does_not_change_a_delete() {
     let mut story = provisioned(Story::of_balena());
-    let (_, answer) = story.run_with(DELETE, Some((11, Fault::Not(Failure::Unauthorized))));
+    let (run_of, answer) = story.run_with(DELETE, Some((12, Fault::Not(Failure::Unauthorized))));
+    assert!(matches!(run_of.steps[12], Step::DeleteVariable(Variable::Certificate, _)));
     assert_eq!(answer, Some(Answer::Deleted { variables_left: true }));
     assert_eq!(story.world.row.as_ref().unwrap().scope, Some(Scope::Device));
     let without_key = Target::Deprovision(Remover::Device { variables: false });
     assert_eq!(story.run(without_key), Answer::Deleted { variables_left: false });
     assert_eq!(run(&mut story, DELETE).1, Answer::Deleted { variables_left: false });
     assert_eq!(story.world.read(&Scope::Device), Variables::ABSENT);
+}
+
+#[test]
+fn a_delete_that_cannot_prove_its_lease_leaves_the_variables() {
+    let mut story = provisioned(Story::of_balena());
+    let (run, answer) = story.run_with(DELETE, Some((11, Fault::Not(Failure::Unknown))));
+    assert_eq!(names(&run.steps[10..]), ["DeleteThing", "Fence", "Release"]);
+    assert_eq!(answer, Some(Answer::Deleted { variables_left: true }));
+    assert!(story.world.read(&Scope::Device).pair().is_some());
+    assert_eq!(story.world.row.as_ref().unwrap().scope, Some(Scope::Device));
+
+    let mut story = provisioned(Story::of_balena());
+    let mut slow = story.begin(DELETE);
+    while !matches!(slow.steps.last(), Some(Step::DeleteThing)) {
+        assert!(matches!(slow.turn(&mut story.world, None), Turn::Goes));
+    }
+    story.run(BLOCK);
+    assert!(matches!(slow.finish(&mut story.world, None), Some(Answer::InProgress { .. })));
+    assert_eq!(names(&slow.steps).last().unwrap(), "Fence");
+    assert!(story.world.read(&Scope::Device).pair().is_some());
 }
 
 #[test]

@@ -210,7 +210,6 @@ impl Facts {
             (step, outcome) => {
                 self.is_cleaning_over |= self.end.is_some();
                 self.has_set |= matches!(step, Step::SetVariable(..));
-                self.are_variables_left |= matches!(step, Step::DeleteVariable(..));
                 self.variables = None;
                 if let (Step::SetVariable(variable, _) | Step::DeleteVariable(variable, _), Failure::Unanswered) =
                     (step, failure(&outcome))

@@ -93,8 +93,6 @@ pub(super) struct Facts {
     /// The variables were read after the last change.
     pub(super) is_read_back: bool,
     pub(super) deleted: BTreeSet<(Scope, Variable)>,
-    /// A deletion of variables failed.
-    pub(super) are_variables_left: bool,
     /// A change of a variable that was not answered: deleted or set. It may still come.
     pub(super) unanswered: Option<(Variable, bool)>,
     /// The cleaning after a failed delivery failed, too.

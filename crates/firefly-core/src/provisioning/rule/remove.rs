@@ -7,6 +7,7 @@ use super::{
 use crate::{
     provisioning::{
         certificate::CertificateId,
+        name::Scope,
         row::{Certificate, CertificateState, Row, State},
         step::{Answer, Condition, Report, Status, Step, Write},
         variables::Variable,
@@ -19,15 +20,19 @@ pub(super) fn next(by: Remover, seen: &Observed, now: UnixSeconds) -> Step {
         (Hold::Free, row) => free(by, seen, row.as_ref(), now),
         (Hold::Held, Some(row)) => held(by, seen, row, now),
         (Hold::Lost, _) => seen.in_progress(now),
-        (Hold::Held, None) | (Hold::Over, _) => Step::Answer(answer(seen)),
+        (Hold::Held, None) | (Hold::Over, _) => Step::Answer(answer(by, seen)),
     }
 }
 
-fn answer(seen: &Observed) -> Answer {
+fn answer(by: Remover, seen: &Observed) -> Answer {
     let is_inactive = seen.row.as_ref().is_none_or(|row| row.certificates.values().all(is_due)) && is_listed(seen);
     match &seen.facts.end {
         Some(end) if !is_inactive => end.clone(),
-        _ => Answer::Deleted { variables_left: seen.facts.are_variables_left },
+        _ => {
+            let is_left = |row: &Row| left_variable(seen, row).is_some();
+            let variables_left = by == Remover::Device { variables: true } && seen.row.as_ref().is_some_and(is_left);
+            Answer::Deleted { variables_left }
+        }
     }
 }
 
@@ -86,19 +91,31 @@ fn held(by: Remover, seen: &Observed, row: &Row, now: UnixSeconds) -> Step {
         return step;
     }
     if let (Remover::Device { variables: true }, true) = (by, is_listed(seen) && row.certificates.values().all(is_due))
-        && let Some(step) = variables(seen, row)
+        && let Some(step) = variables(seen, row, now)
     {
         return step;
     }
     seen.release(Write::Release, cleared(seen, row), now)
 }
 
-/// The device's variables go last.
-fn variables(seen: &Observed, row: &Row) -> Option<Step> {
-    let scope = row.scope.as_ref().filter(|_| !seen.facts.are_variables_left)?;
+/// The device's variables go last, and the lease is proved before the first.
+fn variables(seen: &Observed, row: &Row, now: UnixSeconds) -> Option<Step> {
+    if seen.facts.end.is_some() {
+        return None;
+    }
+    let (variable, scope) = left_variable(seen, row)?;
+    if variable == Variable::Certificate && !seen.facts.is_fenced {
+        return Some(seen.write(Write::Fence, cleared(seen, row), now));
+    }
+    Some(Step::DeleteVariable(variable, scope.clone()))
+}
+
+/// The first variable of the row's scope that this run has not deleted.
+fn left_variable<'a>(seen: &Observed, row: &'a Row) -> Option<(Variable, &'a Scope)> {
+    let scope = row.scope.as_ref()?;
     let is_left = |variable: &Variable| !seen.facts.deleted.contains(&(scope.clone(), *variable));
-    let left = [Variable::Certificate, Variable::PrivateKey].into_iter().find(is_left)?;
-    Some(Step::DeleteVariable(left, scope.clone()))
+    let variable = [Variable::Certificate, Variable::PrivateKey].into_iter().find(is_left)?;
+    Some((variable, scope))
 }
 
 /// Returns the row without what is gone.
@@ -108,11 +125,7 @@ pub(super) fn cleared(seen: &Observed, row: &Row) -> Row {
     if row.certificates.values().all(is_due) {
         row.certificate_pem = None;
     }
-    if let Some(scope) = &row.scope
-        && [Variable::Certificate, Variable::PrivateKey]
-            .into_iter()
-            .all(|variable| seen.facts.deleted.contains(&(scope.clone(), variable)))
-    {
+    if left_variable(seen, &row).is_none() {
         row.scope = None;
     }
     row
