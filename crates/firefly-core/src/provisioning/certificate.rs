@@ -148,22 +148,41 @@ impl CertificatePem {
         self.key
     }
 
-    /// Succeeds if the certificate is the one called `id` and is for `key`.
+    /// Compares the certificate with the id that it came with and with the key that it was asked for.
     ///
     /// # Errors
     ///
     /// [`CertificateMismatch`], the id judged first.
-    pub fn check(&self, id: CertificateId, key: PublicKeyDigest) -> Result<(), CertificateMismatch> {
+    pub fn check(self, id: CertificateId, key: PublicKeyDigest) -> Result<CheckedCertificate, CertificateMismatch> {
         if self.id != id {
             return Err(CertificateMismatch::AnotherCertificate);
         }
-        if self.key == key { Ok(()) } else { Err(CertificateMismatch::AnotherKey) }
+        if self.key == key { Ok(CheckedCertificate(self)) } else { Err(CertificateMismatch::AnotherKey) }
     }
 }
 
 impl fmt::Debug for CertificatePem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CertificatePem({})", self.id)
+    }
+}
+
+/// Evidence that a certificate has its id and is for the key that it was asked for. Only [`CertificatePem::check`] makes
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedCertificate(CertificatePem);
+
+impl CheckedCertificate {
+    /// Returns the certificate.
+    #[must_use]
+    pub const fn pem(&self) -> &CertificatePem {
+        &self.0
+    }
+
+    /// Takes the certificate.
+    #[must_use]
+    pub fn into_pem(self) -> CertificatePem {
+        self.0
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    certificate::{CertificateId, CertificatePem, PublicKeyDigest},
+    certificate::{CertificateId, CertificatePem, CheckedCertificate, PublicKeyDigest},
     name::{PolicyName, Scope},
     row::{Lease, Row},
     variables::{Variable, Variables},
@@ -123,13 +123,13 @@ pub enum Outcome {
         /// The attribute is there.
         is_ours: bool,
     },
-    /// `CreateCertificateFromCsr`: the certificate, which has been compared with the key of the request.
-    Made(CertificatePem),
+    /// `CreateCertificateFromCsr`: the certificate, which has been compared with its id and the key of the request.
+    Made(CheckedCertificate),
     /// `DescribeCertificate`.
     Certificate {
         /// Its status.
         status: Status,
-        /// The certificate.
+        /// The certificate. One with another id than that of the step counts as [`Failure::Unknown`].
         pem: CertificatePem,
     },
     /// The certificates among the principals of a Thing.

@@ -5,7 +5,7 @@ use firefly_core::{
         name::Scope,
         row::{CertificateState, ISSUES_PER_DAY, Issues, MAX_CERTIFICATES, State},
         rule::Target,
-        step::{Answer, Failure, Status, Step},
+        step::{Answer, Failure, Outcome, Status, Step},
         variables::Variable,
     },
     time::UnixSeconds,
@@ -14,6 +14,7 @@ use firefly_core::{
 use crate::{
     runs::{DELETE, Fault, controllers_post, post, sweep},
     story::Story,
+    world::certificate,
 };
 
 /// Returns the names of steps, in short.
@@ -102,6 +103,20 @@ fn a_device_that_is_done_changes_nothing() {
     assert_eq!(steps, ["DescribeCertificate"]);
     let Answer::Exists(pem) = answer else { panic!("{answer:?}") };
     assert_eq!(before, [pem.id()]);
+}
+
+#[test]
+fn a_description_of_another_certificate_is_not_believed() {
+    for story in [Story::of_balena(), Story::of_controller()] {
+        let mut story = provisioned(story);
+        let target = story.post();
+        let mut run = story.begin(target);
+        let step = run.next(&story.world);
+        assert!(matches!(step, Step::DescribeCertificate(_)), "{step:?}");
+        let other = Outcome::Certificate { status: Status::Active, pem: certificate(90, 90) };
+        run.observed = run.observed.apply(&step, other);
+        assert_eq!(run.next(&story.world), Step::Answer(Answer::Failed(Failure::Unknown)));
+    }
 }
 
 #[test]

@@ -5,7 +5,10 @@ use firefly_core::{
     device::DevicePublicKey,
     provisioning::{
         body::{BodyError, MemberError, ProvisionRequest},
-        certificate::{CertificateId, CertificateMismatch, CertificatePem, CertificatePemError, PublicKeyDigest},
+        certificate::{
+            CertificateId, CertificateMismatch, CertificatePem, CertificatePemError, CheckedCertificate,
+            PublicKeyDigest,
+        },
         device_api_key::DeviceApiKey,
         key_pair::KeyPair,
         name::{BalenaService, BalenaUuid, PolicyName, Scope, ThingName},
@@ -208,11 +211,12 @@ fn a_certificate_has_the_id_and_the_key_that_openssl_gives() {
         let certificate = CertificatePem::parse(pem).unwrap();
         let (id, key): (CertificateId, PublicKeyDigest) = (id.parse().unwrap(), key.parse().unwrap());
         assert_eq!((certificate.id(), certificate.key(), certificate.as_str()), (id, key, pem));
-        assert_eq!(certificate.check(id, key), Ok(()));
-        let other = CertificateId::from_digest([0; 32]);
-        assert_eq!(certificate.check(other, key), Err(CertificateMismatch::AnotherCertificate));
-        let other = PublicKeyDigest::from_digest([0; 32]);
-        assert_eq!(certificate.check(id, other), Err(CertificateMismatch::AnotherKey));
+        let check = |id, key| certificate.clone().check(id, key);
+        assert_eq!(check(id, key).map(CheckedCertificate::into_pem), Ok(certificate.clone()));
+        let (other, another) = (CertificateId::from_digest([0; 32]), PublicKeyDigest::from_digest([0; 32]));
+        assert_eq!(check(other, key), Err(CertificateMismatch::AnotherCertificate));
+        assert_eq!(check(other, another), Err(CertificateMismatch::AnotherCertificate));
+        assert_eq!(check(id, another), Err(CertificateMismatch::AnotherKey));
         assert_no_other_length(pem.trim_end().as_bytes(), b"\n", text(CertificatePem::parse));
         let accepts = |der: &[u8]| CertificatePem::parse(&pem_of("CERTIFICATE", der)).is_ok();
         assert_no_other_length(&der_of(pem), b"", accepts);

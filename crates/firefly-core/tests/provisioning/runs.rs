@@ -146,8 +146,8 @@ impl Run {
                 }
             }
         };
-        if let Outcome::Made(pem) = &outcome {
-            self.made = Some((pem.id(), pem.key()));
+        if let Outcome::Made(made) = &outcome {
+            self.made = Some((made.pem().id(), made.pem().key()));
         }
         self.observed = self.observed.clone().apply(&step, outcome);
         Turn::Goes

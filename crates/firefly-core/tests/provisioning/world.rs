@@ -155,7 +155,9 @@ impl World {
             }
             Step::CreateCertificate => {
                 assert!(matches!(target, Target::Provision(_)));
-                Outcome::Made(self.add(seed, Status::Inactive, false))
+                let pem = self.add(seed, Status::Inactive, false);
+                let id = pem.id();
+                Outcome::Made(pem.check(id, digest(seed)).unwrap())
             }
             Step::ReadVariables(scope) => Outcome::Variables(self.read(scope)),
             Step::SetVariable(variable, scope) => {

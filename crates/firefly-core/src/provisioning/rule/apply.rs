@@ -132,7 +132,8 @@ impl Facts {
 
     fn certificate_made(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Made(pem) => {
+            Outcome::Made(made) => {
+                let pem = made.into_pem();
                 self.look(pem.id()).status = Some(Status::Inactive);
                 self.made = Some(pem);
             }
@@ -146,7 +147,7 @@ impl Facts {
     fn certificate_seen(&mut self, step: &Step, id: CertificateId, outcome: Outcome) {
         let look = self.look(id);
         match (step, outcome) {
-            (Step::DescribeCertificate(_), Outcome::Certificate { status, pem }) => {
+            (Step::DescribeCertificate(_), Outcome::Certificate { status, pem }) if pem.id() == id => {
                 (look.status, look.pem) = (Some(status), Some(pem));
             }
             (Step::DescribeCertificate(_) | Step::Deactivate(_), Outcome::Absent) => look.status = Some(Status::Absent),
