@@ -193,7 +193,7 @@ impl Failure {
 /// A finding of a run that somebody has to hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Report {
-    /// A delivery was left half-done, and this account cannot read the variables.
+    /// A delivery was left half-done, and this account cannot read the variables. The sweep is done with the row.
     DeliveryLeft(CertificateId),
     /// A certificate that no row names was on our Thing and on another. It was detached from ours.
     SharedCertificate(CertificateId),

@@ -235,6 +235,41 @@ fn a_sweep_that_cannot_read_variables_reports_a_delivery_once() {
     story.provision();
 }
 
+/// Runs to the end, with a fault at the first step that is `of`.
+fn run_to(story: &mut Story, target: Target, fault: Fault, of: fn(&Step) -> bool) -> Run {
+    let steps = story.clone().run_with(target.clone(), None).0.steps;
+    let at = steps.iter().position(of).unwrap();
+    story.run_with(target, Some((at, fault))).0
+}
+
+#[test]
+fn a_delivery_is_reported_by_the_sweep_that_leaves_nothing_else_to_do() {
+    let mut story = provisioned(Story::new(balena(), false));
+    story.world.variables.clear();
+    let target = story.post();
+    let is_last = |step: &Step| matches!(step, Step::SetVariable(Variable::Certificate, _));
+    run_to(&mut story, target, Fault::KilledBefore, is_last);
+    let id = story.world.active()[0];
+    assert_eq!(story.world.certificates.len(), 2);
+    let is_report = |step: &&Step| **step == Step::Report(Report::DeliveryLeft(id));
+    let mut reports = vec![];
+    for is_refused in [true, true, false] {
+        story.world.now += 900;
+        assert!(story.world.row.as_ref().unwrap().due.unwrap() <= story.world.time());
+        let target = sweep(&story.world, false);
+        let run = if is_refused {
+            let is_deletion = |step: &Step| matches!(step, Step::DeleteCertificate(_));
+            run_to(&mut story, target, Fault::Not(Failure::Unknown), is_deletion)
+        } else {
+            story.run_with(target, None).0
+        };
+        reports.push(run.steps.iter().filter(is_report).count());
+    }
+    assert_eq!(reports, [0, 0, 1]);
+    assert_eq!((story.world.row.as_ref().unwrap().due, story.world.active()), (None, vec![id]));
+    assert_eq!(story.world.certificates.len(), 1);
+}
+
 #[test]
 fn a_sweep_that_reads_variables_deletes_a_lone_one() {
     let mut story = half_delivered(true);

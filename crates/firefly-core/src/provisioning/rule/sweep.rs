@@ -9,7 +9,8 @@ use super::{
 use crate::{
     provisioning::{
         certificate::CertificateId,
-        row::{CertificateState, Row, SWEEP_SECONDS, State},
+        name::Scope,
+        row::{Certificate, CertificateState, Row, SWEEP_SECONDS, State},
         step::{Answer, Condition, Report, Status, Step, Write},
     },
     time::UnixSeconds,
@@ -82,11 +83,7 @@ fn undecided(row: &Row) -> Option<CertificateId> {
 
 /// Looks whether the device has the certificate. Variables that are not a pair with it go: the device asks again.
 fn decide(target: &Sweep, seen: &Observed, row: &Row, id: CertificateId, now: UnixSeconds) -> Option<Step> {
-    let report = Report::DeliveryLeft(id);
-    let scope = row.scope.as_ref().filter(|_| target.variables);
-    let Some(scope) = scope else {
-        return (!seen.facts.reported.contains(&report)).then_some(Step::Report(report));
-    };
+    let scope = readable(target, row)?;
     let Some(status) = seen.facts.status(id) else { return Some(Step::DescribeCertificate(id)) };
     let Some(variables) = seen.facts.variables_in(scope) else { return Some(Step::ReadVariables(scope.clone())) };
     if status == Status::Active && variables.pair().is_some_and(|(of, _)| of == id) {
@@ -95,6 +92,11 @@ fn decide(target: &Sweep, seen: &Observed, row: &Row, id: CertificateId, now: Un
     let deletion = deliver::deletion(variables, scope)?;
     let is_first = seen.facts.deleted.is_empty() && !seen.facts.is_fenced;
     Some(if is_first { seen.write(Write::Fence, row.clone(), now) } else { deletion })
+}
+
+/// The place of the variables, if this account can read them.
+fn readable<'a>(target: &Sweep, row: &'a Row) -> Option<&'a Scope> {
+    row.scope.as_ref().filter(|_| target.variables)
 }
 
 fn is_delivered(seen: &Observed, row: &Row, id: CertificateId) -> bool {
@@ -118,13 +120,18 @@ fn clear_due(seen: &Observed, row: &Row, now: UnixSeconds) -> Option<Step> {
     remove::removal(seen, due)
 }
 
-/// The sweep comes back for what is left, but not for a delivery that it cannot decide.
+/// The sweep comes back for what is left, but not for a delivery that it cannot decide. That is reported first: no later
+/// sweep sees the row.
 fn release(target: &Sweep, seen: &Observed, row: Row, now: UnixSeconds) -> Step {
-    let is_settled = undecided(&row).is_some()
-        && row.pending.is_empty()
-        && !row.certificates.values().any(|of| matches!(of.state, CertificateState::Made | CertificateState::Due));
+    let is_left = |of: &Certificate| matches!(of.state, CertificateState::Made | CertificateState::Due);
+    let is_settled = row.pending.is_empty() && !row.certificates.values().any(is_left);
+    let Some(id) = undecided(&row).filter(|_| is_settled) else { return seen.release(Write::Release, row, now) };
+    let report = Report::DeliveryLeft(id);
+    if readable(target, &row).is_none() && !seen.facts.reported.contains(&report) {
+        return Step::Report(report);
+    }
     let mut step = seen.release(Write::Release, row, now);
-    if let (Step::Write { row, .. }, true) = (&mut step, is_settled) {
+    if let Step::Write { row, .. } = &mut step {
         let failed = target.variables && seen.facts.end.is_some();
         row.due = failed.then(|| now.saturating_add(SWEEP_SECONDS));
     }
