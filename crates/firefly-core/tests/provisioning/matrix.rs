@@ -1,5 +1,5 @@
-//! Every step of every kind of run × every fault: the next POST provisions, and the next DELETE and sweeps leave
-//! nothing.
+//! Every step of every kind of run × every fault, once or from there on: the run ends, the next POST provisions, and the
+//! next DELETE and sweeps leave nothing.
 
 use firefly_core::provisioning::{
     name::Scope,
@@ -10,7 +10,7 @@ use firefly_core::provisioning::{
 };
 
 use crate::{
-    runs::{BLOCK, DELETE, Fault, post, sweep},
+    runs::{BLOCK, DELETE, Fault, Lasting, Those, post, sweep},
     story::Story,
 };
 
@@ -24,6 +24,16 @@ const FAULTS: [Fault; 9] = [
     Fault::Not(Failure::Unknown),
     Fault::Not(Failure::Denied),
     Fault::Not(Failure::Busy { retry_after_seconds: None }),
+];
+
+/// A run that does not end under one of these panics.
+const LASTING: [Lasting; 6] = [
+    Lasting { fault: Fault::Not(Failure::Unknown), of: Those::Writes },
+    Lasting { fault: Fault::Lost, of: Those::Writes },
+    Lasting { fault: Fault::Not(Failure::Throttled), of: Those::Writes },
+    Lasting { fault: Fault::Not(Failure::Throttled), of: Those::Effects },
+    Lasting { fault: Fault::Not(Failure::Throttled), of: Those::All },
+    Lasting { fault: Fault::Lost, of: Those::All },
 ];
 
 /// A state of the world, and the run to be broken in it.
@@ -134,6 +144,11 @@ fn for_every_fault(scenes: &[Scene], mut then: impl FnMut(&str, Story)) {
                 let mut story = before.clone();
                 let _ = story.run_with(target(&story), Some((at, fault)));
                 then(&format!("{name}: {fault:?} at {step:?}"), story);
+            }
+            for lasting in LASTING {
+                let (mut story, name) = (before.clone(), format!("{name}: {lasting:?} from {step:?}"));
+                named(&name, || drop(story.run_under(target(&story), at, lasting)));
+                then(&name, story);
             }
         }
     }

@@ -59,6 +59,36 @@ pub(crate) enum Fault {
     Late,
 }
 
+/// A fault that lasts: every step that it is about has it, from one step of the run on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lasting {
+    pub(crate) fault: Fault,
+    pub(crate) of: Those,
+}
+
+/// The steps that a lasting fault is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Those {
+    /// The writes of the row.
+    Writes,
+    /// All but the writes, as for a run that is short of time.
+    Effects,
+    All,
+}
+
+impl Lasting {
+    /// Returns the fault of a step.
+    pub(crate) fn at(self, step: &Step) -> Option<Fault> {
+        let is_write = matches!(step, Step::Write { .. } | Step::RemoveRow { .. });
+        let is_meant = match self.of {
+            Those::Writes => is_write,
+            Those::Effects => !is_write,
+            Those::All => true,
+        };
+        is_meant.then_some(self.fault)
+    }
+}
+
 /// The end of a turn.
 pub(crate) enum Turn {
     Goes,
@@ -155,8 +185,17 @@ impl Run {
 
     /// Takes steps to the end, with a fault at the step `at`; `None` if the run was killed.
     pub(crate) fn finish(&mut self, world: &mut World, at: Option<(usize, Fault)>) -> Option<Answer> {
+        self.finish_under(world, |number, _| at.filter(|(at, _)| *at == number).map(|(_, fault)| fault))
+    }
+
+    /// Like [`Self::finish`], but with the fault that `faults` returns for the number of a step and the step.
+    pub(crate) fn finish_under(
+        &mut self,
+        world: &mut World,
+        faults: impl Fn(usize, &Step) -> Option<Fault>,
+    ) -> Option<Answer> {
         loop {
-            let fault = at.filter(|(at, _)| *at == self.steps.len()).map(|(_, fault)| fault);
+            let fault = faults(self.steps.len(), &self.next(world));
             match self.turn(world, fault) {
                 Turn::Goes => {}
                 Turn::Killed => return None,

@@ -4,11 +4,11 @@ use firefly_core::provisioning::{
     name::{Scope, ThingName},
     row::State,
     rule::Target,
-    step::Answer,
+    step::{Answer, Step},
 };
 
 use crate::{
-    runs::{DELETE, FORGET, Fault, Run, balena, controller, controllers_post, post, sweep},
+    runs::{DELETE, FORGET, Fault, Lasting, Run, balena, controller, controllers_post, post, sweep},
     world::World,
 };
 
@@ -57,6 +57,13 @@ impl Story {
         let mut run = self.begin(target);
         let answer = run.finish(&mut self.world, at);
         (run, answer)
+    }
+
+    /// Runs to the end, with a fault that lasts from one step on.
+    pub(crate) fn run_under(&mut self, target: Target, from: usize, lasting: Lasting) -> Answer {
+        let mut run = self.begin(target);
+        let faults = |number: usize, step: &Step| if number < from { None } else { lasting.at(step) };
+        run.finish_under(&mut self.world, faults).unwrap()
     }
 
     pub(crate) fn run(&mut self, target: Target) -> Answer {
