@@ -1,6 +1,6 @@
-//! The file of a durable account.
+//! The files of a durable account.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,18 @@ use crate::state::State;
 /// The name of the file in the account's directory: [`State`] in JSON.
 const FILE: &str = "account.json";
 
+/// The name of the empty file that is locked while a process has the account open.
+const LOCK: &str = "lock";
+
 /// The file of an account cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The account is open already, in this process or another.
+    #[error("{path} is in use by another process")]
+    InUse {
+        /// The directory.
+        path: String,
+    },
     /// The operating system refuses it.
     #[error("{path}: {source}")]
     Io {
@@ -34,12 +43,20 @@ pub enum StoreError {
 /// A directory with the file of an account.
 pub(crate) struct Store {
     directory: PathBuf,
+    /// Locked for as long as the account is open.
+    _lock: File,
 }
 
 impl Store {
     /// Opens a directory, which is made if need be, and reads the account in it, if there is one.
     pub(crate) fn open(directory: &Path) -> Result<(Self, Option<State>), StoreError> {
         fs::create_dir_all(directory).map_err(failed(directory))?;
+        let path = directory.join(LOCK);
+        let lock = File::create(&path).map_err(failed(&path))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse { path: directory.display().to_string() },
+            TryLockError::Error(source) => failed(&path)(source),
+        })?;
         let path = directory.join(FILE);
         let state =
             match fs::read(&path) {
@@ -50,7 +67,7 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(failed(&path)(error)),
             };
-        Ok((Self { directory: directory.to_owned() }, state))
+        Ok((Self { directory: directory.to_owned(), _lock: lock }, state))
     }
 
     /// Replaces the account in the directory. A failure leaves the old one, whole.

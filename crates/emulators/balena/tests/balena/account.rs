@@ -6,8 +6,9 @@ use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
-use crate::server::{FOREIGN, OTHER, Server, UUID, fill, send, start};
+use crate::server::{FOREIGN, OTHER, Server, UUID, fill, send, start, start_until};
 
 fn new(uuid: &str, fleet: u64, installed: &[&str]) -> NewDevice {
     let installed = installed.iter().map(|name| (*name).to_owned()).collect();
@@ -90,11 +91,18 @@ async fn an_account_outlives_its_process_as_it_was() {
     let path = directory.path().join("balena");
     let account = Account::open(&path).unwrap();
     let [device, ..] = fill(&account);
-    let (url, user) = (start(account.clone()).await, account.user_key());
+    let (stop, stopped) = oneshot::channel();
+    let (url, served) = start_until(account.clone(), async { drop(stopped.await) }).await;
+    let user = account.user_key();
     let body = json!({ "device": device.id, "name": "A", "value": "x" }).to_string();
     send(&url, &device.api_key, Method::POST, "/v7/device_environment_variable", &body).await.created();
     account.set_frozen(OTHER, true).unwrap();
     drop(account);
+    // The server has it open.
+    let text = Account::open(&path).unwrap_err().to_string();
+    assert_eq!(text, format!("{} is in use by another process", path.display()));
+    stop.send(()).unwrap();
+    served.await.unwrap();
 
     let account = Account::open(&path).unwrap();
     assert_eq!((account.user_key(), account.devices().len()), (user, 3));
@@ -107,6 +115,21 @@ async fn an_account_outlives_its_process_as_it_was() {
     assert!(account.devices().iter().filter(|device| device.id == fresh.id).count() == 1);
     let mode = fs::metadata(path.join("account.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn an_account_is_open_once() {
+    let directory = TempDir::new().unwrap();
+    let account = Account::open(directory.path()).unwrap();
+    fill(&account);
+    let error = Account::open(directory.path()).unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    let clone = account.clone();
+    drop(account);
+    let error = Account::open(directory.path()).unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    drop(clone);
+    assert_eq!(Account::open(directory.path()).unwrap().devices().len(), 3);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use emulator_balena::{Account, AddedDevice, NewDevice, serve};
 use emulator_kit::{Limits, Listener};
 use reqwest::Method;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 /// The device of most tests, of the fleet 42 with the service `main`.
 pub(crate) const UUID: &str = "0123456789abcdef0123456789abcdef";
@@ -72,10 +73,17 @@ pub(crate) fn fill(account: &Account) -> [AddedDevice; 3] {
 
 /// Serves an account, and returns the URL.
 pub(crate) async fn start(account: Account) -> String {
+    start_until(account, std::future::pending()).await.0
+}
+
+/// Serves an account until `until` resolves, and returns the URL and the server, which has the account open.
+pub(crate) async fn start_until(
+    account: Account,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> (String, JoinHandle<()>) {
     let listener = Listener::loopback(Limits::default()).await.unwrap();
     let url = listener.url();
-    tokio::spawn(serve(listener, account, std::future::pending()));
-    url
+    (url, tokio::spawn(serve(listener, account, until)))
 }
 
 pub(crate) fn client() -> reqwest::Client {
