@@ -119,9 +119,16 @@ impl Registry {
     }
 
     /// Returns `true` if the policies of the certificate allow its connection an action. A certificate that is not
-    /// ACTIVE allows nothing.
+    /// ACTIVE allows nothing. `connect_attributes` are those of [`policy::Request`].
     #[must_use]
-    pub fn allows(&self, certificate_id: &str, client_id: &str, action: Action, resource: &Resource<'_>) -> bool {
+    pub fn allows(
+        &self,
+        certificate_id: &str,
+        client_id: &str,
+        action: Action,
+        resource: &Resource<'_>,
+        connect_attributes: &[&str],
+    ) -> bool {
         let inner = self.lock();
         let state = &inner.state;
         let Some(certificate) = state.certificate(certificate_id) else {
@@ -131,6 +138,7 @@ impl Registry {
             action,
             resource: *resource,
             client_id,
+            connect_attributes,
             thing: thing_of(state, certificate, client_id),
             account: &self.0.place.account,
             region: &self.0.place.region,

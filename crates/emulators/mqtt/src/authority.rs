@@ -61,17 +61,17 @@ impl Authority {
         self.registry.certificate_status(certificate) == Some(CertificateStatus::Active)
     }
 
-    /// Judges CONNECT.
-    pub(crate) fn connect(&self, actor: &Actor) -> Result<(), Closure> {
+    /// Judges CONNECT, which has these values of `iot:ConnectAttributes`.
+    pub(crate) fn connect(&self, actor: &Actor, attributes: &[&str]) -> Result<(), Closure> {
         if !self.is_active(&actor.certificate) {
             return Err(Closure::Inactive);
         }
-        self.judge(actor, Action::Connect, &Resource::Client(&actor.client_id), "iot:Connect", &actor.client_id)
+        self.judge(actor, Action::Connect, Resource::Client(&actor.client_id), attributes)
     }
 
     /// Judges a subscription.
     pub(crate) fn subscribe(&self, actor: &Actor, filter: &str) -> Result<(), Closure> {
-        self.judge(actor, Action::Subscribe, &Resource::TopicFilter(filter), "iot:Subscribe", filter)
+        self.judge(actor, Action::Subscribe, Resource::TopicFilter(filter), &[])
     }
 
     /// Judges an action on a topic.
@@ -81,22 +81,15 @@ impl Authority {
             TopicAction::RetainPublish => Action::RetainPublish,
             TopicAction::Receive => Action::Receive,
         };
-        self.registry.allows(&actor.certificate, &actor.client_id, action, &Resource::Topic(topic.as_str()))
+        self.registry.allows(&actor.certificate, &actor.client_id, action, &Resource::Topic(topic.as_str()), &[])
     }
 
-    fn judge(
-        &self,
-        actor: &Actor,
-        action: Action,
-        resource: &Resource<'_>,
-        name: &'static str,
-        text: &str,
-    ) -> Result<(), Closure> {
-        if self.registry.allows(&actor.certificate, &actor.client_id, action, resource) {
-            Ok(())
-        } else {
-            Err(Closure::Denied { action: name, resource: text.to_owned() })
+    fn judge(&self, actor: &Actor, action: Action, resource: Resource<'_>, attributes: &[&str]) -> Result<(), Closure> {
+        if self.registry.allows(&actor.certificate, &actor.client_id, action, &resource, attributes) {
+            return Ok(());
         }
+        let (Resource::Client(text) | Resource::Topic(text) | Resource::TopicFilter(text)) = resource;
+        Err(Closure::Denied { action: action.name(), resource: text.to_owned() })
     }
 
     fn version(&self) -> u64 {

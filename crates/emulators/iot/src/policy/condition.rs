@@ -1,5 +1,7 @@
 //! Conditions of statements.
 
+use std::borrow::Cow;
+
 use super::document::{Members, OneOrMany, Word};
 use super::error::MalformedPolicy;
 use super::pattern::{Pattern, Special};
@@ -77,16 +79,15 @@ impl Condition {
     }
 
     /// Returns `true` if the request meets the condition.
-    ///
-    /// No request has connect attributes: the broker keeps no sessions, and a will is judged as a publication.
     pub(super) fn is_met_by(&self, request: &Request<'_>) -> bool {
-        let value = match self.key {
-            Key::IsAttached => request.value(&Variable::IsAttached),
-            Key::ConnectAttributes => None,
+        let values: Vec<Cow<'_, str>> = match self.key {
+            Key::IsAttached => request.value(&Variable::IsAttached).into_iter().collect(),
+            Key::ConnectAttributes => request.connect_attributes.iter().map(|value| Cow::from(*value)).collect(),
         };
-        match (value, self.quantifier) {
-            (Some(value), _) => self.values.iter().any(|pattern| pattern.matches(&value, request)),
-            (None, quantifier) => quantifier == Quantifier::All,
+        let matches = |value: &Cow<'_, str>| self.values.iter().any(|pattern| pattern.matches(value, request));
+        match self.quantifier {
+            Quantifier::Any => values.iter().any(matches),
+            Quantifier::All => values.iter().all(matches),
         }
     }
 }

@@ -14,7 +14,7 @@ const DOCUMENT: &str = r#"{"Version":"2012-10-17","Statement":[
 ]}"#;
 
 fn connects(server: &Server, certificate: &Certificate, client_id: &str) -> bool {
-    server.registry.allows(&certificate.id, client_id, Action::Connect, &Resource::Client(client_id))
+    server.registry.allows(&certificate.id, client_id, Action::Connect, &Resource::Client(client_id), &[])
 }
 
 async fn prepared() -> (Server, Certificate) {
@@ -38,14 +38,15 @@ async fn an_active_certificate_with_policy_and_thing_connects_as_its_thing_alone
     for client_id in ["other", "absent", "", "thing2"] {
         assert!(!connects(&server, &certificate, client_id), "{client_id}");
     }
-    let publishes =
-        |client_id, topic| server.registry.allows(&certificate.id, client_id, Action::Publish, &Resource::Topic(topic));
+    let publishes = |client_id, topic| {
+        server.registry.allows(&certificate.id, client_id, Action::Publish, &Resource::Topic(topic), &[])
+    };
     assert!(publishes("thing", "roof/thing") && !publishes("thing", "cellar/thing"));
     for status in [CertificateStatus::Inactive, CertificateStatus::Revoked] {
         server.set_status(&certificate, status).await;
         assert!(!connects(&server, &certificate, "thing"));
     }
-    assert!(!server.registry.allows("absent", "thing", Action::Connect, &Resource::Client("thing")));
+    assert!(!server.registry.allows("absent", "thing", Action::Connect, &Resource::Client("thing"), &[]));
     assert_eq!(server.registry.certificate_status("absent"), None);
 }
 
@@ -55,8 +56,9 @@ async fn an_exclusive_thing_is_that_of_the_connection_whatever_the_client_id() {
     server.attach_policy("policy", &certificate).await;
     let call = server.client.attach_thing_principal().thing_name("thing").principal(&certificate.arn);
     call.thing_principal_type(ThingPrincipalType::ExclusiveThing).send().await.unwrap();
-    let publishes =
-        |client_id| server.registry.allows(&certificate.id, client_id, Action::Publish, &Resource::Topic("roof/thing"));
+    let publishes = |client_id| {
+        server.registry.allows(&certificate.id, client_id, Action::Publish, &Resource::Topic("roof/thing"), &[])
+    };
     assert!(publishes("thing") && publishes("any") && publishes("other"));
     assert!(connects(&server, &certificate, "thing") && !connects(&server, &certificate, "other"));
 }

@@ -29,6 +29,7 @@ const DEVICE: &str = r#"{"Version":"2012-10-17","Statement":[
 /// A request of the connection with this client id for the Thing `thing-1`.
 struct Connection {
     client_id: &'static str,
+    connect_attributes: &'static [&'static str],
     type_name: Option<&'static str>,
     attributes: BTreeMap<String, String>,
     attached: Option<bool>,
@@ -36,13 +37,14 @@ struct Connection {
 
 impl Connection {
     fn of(client_id: &'static str, attached: Option<bool>) -> Self {
-        Self { client_id, type_name: None, attributes: BTreeMap::new(), attached }
+        Self { client_id, connect_attributes: &[], type_name: None, attributes: BTreeMap::new(), attached }
     }
 
     fn request<'a>(&'a self, action: Action, resource: Resource<'a>) -> Request<'a> {
         let thing = |attached| Thing { name: NAME, type_name: self.type_name, attributes: &self.attributes, attached };
         let thing = self.attached.map(thing);
-        Request { action, resource, client_id: self.client_id, thing, account: ACCOUNT, region: REGION }
+        let Self { client_id, connect_attributes, .. } = *self;
+        Request { action, resource, client_id, connect_attributes, thing, account: ACCOUNT, region: REGION }
     }
 
     fn may(&self, policy: &Policy, action: Action, resource: Resource<'_>) -> bool {
@@ -274,6 +276,32 @@ fn a_condition_is_met_by_its_values() {
         let may = |attached| Connection::of(NAME, attached).may(&policy, Action::Connect, Resource::Client(NAME));
         let seen = [may(Some(true)), may(Some(false)), may(None)];
         assert_eq!(seen, [when_attached, otherwise, otherwise], "{condition}");
+    }
+}
+
+#[test]
+fn a_condition_is_met_by_any_or_all_connect_attributes() {
+    const REQUESTS: [&[&str]; 4] = [&[], &["PersistentConnect"], &["LastWill"], &["PersistentConnect", "LastWill"]];
+    // The condition, and its result for each request.
+    let rows = [
+        ("ForAnyValue:StringEquals", json!("LastWill"), [false, false, true, true]),
+        ("ForAnyValue:StringEquals", json!(["PersistentConnect", "LastWill"]), [false, true, true, true]),
+        ("ForAnyValue:StringLike", json!("*Connect"), [false, true, false, true]),
+        ("ForAnyValue:StringEquals", json!("lastwill"), [false; 4]),
+        ("ForAllValues:StringEquals", json!("PersistentConnect"), [true, true, false, false]),
+        ("ForAllValues:StringEquals", json!(["PersistentConnect", "LastWill"]), [true; 4]),
+        ("ForAllValues:StringEquals", json!("x"), [true, false, false, false]),
+        ("StringEquals", json!("LastWill"), [false, false, true, true]),
+    ];
+    for (operator, values, expected) in rows {
+        let condition = json!({ operator: { "iot:ConnectAttributes": values } });
+        let statement = |effect: &str| json!({ "Effect": effect, "Action": "iot:Connect", "Resource": "*", "Condition": condition });
+        let (allows, denies) = (policy(statement("Allow")), policy(json!([allow("*", "*"), statement("Deny")])));
+        for (connect_attributes, expected) in REQUESTS.into_iter().zip(expected) {
+            let connection = Connection { connect_attributes, ..attached() };
+            let may = |policy| connection.may(policy, Action::Connect, Resource::Client(NAME));
+            assert_eq!((may(&allows), may(&denies)), (expected, !expected), "{condition} {connect_attributes:?}");
+        }
     }
 }
 

@@ -67,7 +67,7 @@ impl Broker {
             return Err(Closure::ClientId(length));
         }
         let actor = Actor { certificate: Arc::clone(&connection.certificate), client_id: connect.client_id.into() };
-        self.authority.connect(&actor)?;
+        self.authority.connect(&actor, &attributes(connect))?;
         let will = connect.will.as_ref().map(|will| self.will(&actor, will)).transpose()?;
         if let Some(other) = self.clients.get(&actor.client_id).copied() {
             self.close(other, Closure::TakenOver);
@@ -141,4 +141,11 @@ impl Broker {
         }
         Ok(())
     }
+}
+
+/// The values of `iot:ConnectAttributes` (AWS IoT Core Developer Guide, "Connect policy examples").
+fn attributes(connect: &Connect<'_>) -> Vec<&'static str> {
+    let persistent = (!connect.clean_session).then_some("PersistentConnect");
+    let will = connect.will.is_some().then_some("LastWill");
+    persistent.into_iter().chain(will).collect()
 }

@@ -109,6 +109,30 @@ async fn a_will_is_judged_as_a_message() {
 }
 
 #[tokio::test]
+async fn a_deny_of_connect_attributes_refuses_wills_and_persistent_sessions() {
+    let world = World::new().await;
+    let mut driven = Driven::new(&world);
+    for (name, attribute) in [("one", "LastWill"), ("two", "PersistentConnect")] {
+        let policy = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "iot:*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "iot:Connect", "Resource": "*",
+             "Condition": {"ForAnyValue:StringEquals": {"iot:ConnectAttributes": attribute}}},
+        ]});
+        let device = world.device_with(name, &policy).await;
+        let with_will = Connect { will: Some(will("wills", b"gone")), ..connect(name) };
+        let persistent = Connect { clean_session: false, ..connect(name) };
+        let id = driven.connect(&device, name);
+        let (refused, accepted) =
+            if attribute == "LastWill" { (&with_will, &persistent) } else { (&persistent, &with_will) };
+        let other = driven.broker.accept(&device.id, driven.now);
+        driven.send(other, &Packet::Connect(refused.clone())).assert_denied("iot:Connect");
+        // It took nothing over.
+        assert_eq!(driven.send(id, &Packet::Pingreq).packets(), [Packet::Pingresp]);
+        driven.connect_as(&device, accepted);
+    }
+}
+
+#[tokio::test]
 async fn whoever_is_not_authorized_takes_nothing_over() {
     let world = World::new().await;
     let (one, two) = (world.device_with("one", &own_topics()).await, world.device_with("two", &own_topics()).await);
