@@ -33,8 +33,8 @@ impl Account {
         Self::new(State::new(), None)
     }
 
-    /// The account in a directory; an empty one if there is none. The directory is made if need be. It can be opened again
-    /// once the account and its clones are dropped.
+    /// The account in a directory; an empty one if there is none. The directory is made if need be. It can be
+    /// opened again once the account and its clones are dropped.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -167,8 +167,8 @@ impl fmt::Debug for CertificatePem {
     }
 }
 
-/// Evidence that a certificate has its id and is for the key that it was asked for. Only [`CertificatePem::check`] makes
-/// it.
+/// Evidence that a certificate has its id and is for the key that it was asked for. Only [`CertificatePem::check`]
+/// makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedCertificate(CertificatePem);
 

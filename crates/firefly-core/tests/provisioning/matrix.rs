@@ -1,5 +1,5 @@
-//! Every step of every kind of run × every fault, once or from there on: the run ends, the next POST provisions, and the
-//! next DELETE and sweeps leave nothing.
+//! Every step of every kind of run × every fault, once or from there on: the run ends, the next POST provisions, and
+//! the next DELETE and sweeps leave nothing.
 
 use firefly_core::provisioning::{
     name::Scope,

@@ -77,8 +77,8 @@ pub struct Request<'a> {
     pub resource: Resource<'a>,
     /// The client id of the connection.
     pub client_id: &'a str,
-    /// The values of `iot:ConnectAttributes`: `PersistentConnect` without a clean session, `LastWill` with a will. Only
-    /// [`Action::Connect`] has any.
+    /// The values of `iot:ConnectAttributes`: `PersistentConnect` without a clean session, `LastWill` with a will.
+    /// Only [`Action::Connect`] has any.
     pub connect_attributes: &'a [&'a str],
     /// The Thing of the connection, if there is one.
     pub thing: Option<Thing<'a>>,

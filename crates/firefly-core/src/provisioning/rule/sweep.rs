@@ -120,8 +120,8 @@ fn clear_due(seen: &Observed, row: &Row, now: UnixSeconds) -> Option<Step> {
     remove::removal(seen, due)
 }
 
-/// The sweep comes back for what is left, but not for a delivery that it cannot decide. That is reported first: no later
-/// sweep sees the row.
+/// The sweep comes back for what is left, but not for a delivery that it cannot decide. That is reported first: no
+/// later sweep sees the row.
 fn release(target: &Sweep, seen: &Observed, row: Row, now: UnixSeconds) -> Step {
     let is_left = |of: &Certificate| matches!(of.state, CertificateState::Made | CertificateState::Due);
     let is_settled = row.pending.is_empty() && !row.certificates.values().any(is_left);
