@@ -295,9 +295,7 @@ fn a_condition_is_met_by_any_or_all_connect_attributes() {
     ];
     for (operator, values, expected) in rows {
         let condition = json!({ operator: { "iot:ConnectAttributes": values } });
-        let statement = |effect: &str| {
-            json!({ "Effect": effect, "Action": "iot:Connect", "Resource": "*", "Condition": condition })
-        };
+        let statement = |effect: &str| json!({ "Effect": effect, "Action": "iot:Connect", "Resource": "*", "Condition": condition });
         let (allows, denies) = (policy(statement("Allow")), policy(json!([allow("*", "*"), statement("Deny")])));
         for (connect_attributes, expected) in REQUESTS.into_iter().zip(expected) {
             let connection = Connection { connect_attributes, ..attached() };
